@@ -1,0 +1,82 @@
+"""The catalogue file, loaded into the database so that orders can refer to it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.catalogue.models import Plan, Template
+from backend.config import Settings
+from backend.dao.base import BaseDAO
+
+FILE = Path(__file__).with_name("catalogue.toml")
+_UNITS = {"MiB": 2**20, "GiB": 2**30}
+
+
+class Plans(BaseDAO[Plan]):
+    model = Plan
+
+    async def offered(self) -> list[dict[str, Any]]:
+        return [dict(row._mapping) for row in await self.rows(_offered(Plan))]
+
+
+class Templates(BaseDAO[Template]):
+    model = Template
+
+    async def offered(self) -> list[dict[str, Any]]:
+        return [dict(row._mapping) for row in await self.rows(_offered(Template))]
+
+
+def _offered(model: type[Plan] | type[Template]) -> Select[Any]:
+    hidden = {"position", "active", "created_at", "updated_at"}
+    columns = [column for column in model.__table__.columns if column.name not in hidden]
+    return select(*columns).where(model.active.is_(True)).order_by(model.position)
+
+
+async def load(session: AsyncSession, settings: Settings) -> str:
+    """Make the tables say what the file says; returns the file's version."""
+    content = tomllib.loads(FILE.read_text())
+    plans = [_plan(position, plan) for position, plan in enumerate(content["plans"])]
+    templates = [
+        _template(position, template, settings) for position, template in enumerate(content["templates"])
+    ]
+    await _upsert(Plans(session), Plan, plans)
+    await _upsert(Templates(session), Template, templates)
+    version: str = content["version"]
+    return version
+
+
+async def _upsert(dao: Plans | Templates, model: Any, rows: list[dict[str, Any]]) -> None:
+    statement = insert(model).values(rows)
+    changed = {name: statement.excluded[name] for name in rows[0] if name != "id"}
+    await dao.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed))
+    kept = [row["id"] for row in rows]
+    await dao.execute(update(model).where(model.id.not_in(kept)).values(active=False))
+
+
+def _plan(position: int, plan: dict[str, Any]) -> dict[str, Any]:
+    plan = dict(plan)
+    memory, disk = _bytes(plan.pop("memory")), _bytes(plan.pop("disk"))
+    return {**plan, "memory_bytes": memory, "disk_bytes": disk, "position": position, "active": True}
+
+
+def _template(position: int, template: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    example = template.get("example")
+    repository = f"{settings.panel_url}/examples/{example}.git"
+    return {
+        **template,
+        "example": {"repo_url": repository, "branch": "main"} if example else None,
+        "parameters": template.get("parameters", []),
+        "position": position,
+        "active": True,
+    }
+
+
+def _bytes(text: str) -> int:
+    number, unit = text.split()
+    return int(number) * _UNITS[unit]

@@ -1,0 +1,54 @@
+"""How Celery is set: results are disposable, the truth is in PostgreSQL (`docs/decisions/0003-jobs.md`)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from backend.config import Settings
+
+QUEUES = ("default", "deploy", "billing", "monitoring", "email", "ai")
+
+
+def broker_url(settings: Settings) -> str:
+    """kombu spells a unix socket `redis+socket://`, redis-py spells it `unix://`."""
+    url = settings.redis_url.get_secret_value()
+    if not url.startswith("unix://"):
+        return url
+    path, _, query = url.removeprefix("unix://").partition("?")
+    return f"redis+socket://{path}" + (f"?virtual_host={query.removeprefix('db=')}" if query else "")
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    return {
+        "broker_url": broker_url(settings),
+        "broker_connection_retry_on_startup": True,
+        "broker_transport_options": {
+            "visibility_timeout": 24 * 3600,
+            "socket_timeout": 5,
+            "socket_connect_timeout": 3,
+            "retry_on_timeout": False,
+        },
+        "task_publish_retry": False,
+        "task_ignore_result": True,
+        "task_default_queue": "default",
+        "task_queues": None,
+        "task_create_missing_queues": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "worker_prefetch_multiplier": 1,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_send_task_events": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "beat_schedule": {
+            "relay": {"task": "jobs.relay", "schedule": timedelta(seconds=settings.job_relay_seconds)},
+            "reconcile": {
+                "task": "services.reconcile",
+                "schedule": timedelta(seconds=settings.reconcile_seconds),
+            },
+            "sweep": {"task": "jobs.sweep", "schedule": timedelta(hours=1)},
+        },
+        # A tick that nobody picked up in time is worthless: the next one does its work.
+        "beat_max_loop_interval": 1,
+    }

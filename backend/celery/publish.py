@@ -1,0 +1,26 @@
+"""Sending a job's id to the broker. Tasks carry ids, never bodies or secrets."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from uuid import UUID
+
+from celery import Celery
+
+from backend.celery.config import configuration
+from backend.config import get_settings
+
+RUN = "jobs.run"
+
+
+@lru_cache
+def sender() -> Celery:
+    """A bare Celery application: enough to send by name, without importing the tasks."""
+    app = Celery("gavan", set_as_current=False)
+    app.conf.update(configuration(get_settings()))
+    return app
+
+
+def send(job: UUID, queue: str) -> None:
+    """Blocks until the broker took it; raises kombu's `OperationalError` when it does not answer."""
+    sender().send_task(RUN, (str(job),), queue=queue, ignore_result=True)

@@ -1,0 +1,13 @@
+"""Services held to what their customers asked for."""
+
+from __future__ import annotations
+
+from backend.celery.tasks.base import AsyncTask
+from backend.celery.worker import app, child
+from backend.config import get_settings
+from backend.services.reconcile import reconcile
+
+
+@app.task(base=AsyncTask, bind=True, name="services.reconcile", expires=30)
+def reconcile_services(self: AsyncTask) -> None:
+    self.await_(reconcile(get_settings(), child().database, child().engine))

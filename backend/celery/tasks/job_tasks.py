@@ -1,0 +1,34 @@
+"""Durable jobs: run one, publish again what was not picked up, forget what is old."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from backend.celery.publish import send
+from backend.celery.tasks.base import AsyncTask
+from backend.celery.worker import app, child
+from backend.config import get_settings
+from backend.jobs import relay, runner
+from backend.services.kinds import kinds
+
+
+@app.task(base=AsyncTask, bind=True, name="jobs.run")
+def run(self: AsyncTask, job_id: str) -> None:
+    settings = get_settings()
+    work = kinds(settings, child().database, child().engine)
+    lease = timedelta(seconds=settings.job_lease_seconds)
+    waiting = self.await_(runner.run(UUID(job_id), child().database, work, lease))
+    if waiting is not None:
+        send(*waiting)
+
+
+@app.task(base=AsyncTask, bind=True, name="jobs.relay", expires=10)
+def relay_due(self: AsyncTask) -> None:
+    for job_id, queue in self.await_(relay.due(child().database)) or ():
+        send(job_id, queue)
+
+
+@app.task(base=AsyncTask, bind=True, name="jobs.sweep", expires=600)
+def sweep(self: AsyncTask) -> None:
+    self.await_(relay.sweep(child().database))

@@ -1,0 +1,135 @@
+"""Configuration: everything that differs between installations, read from the environment once.
+
+Each setting is documented in `.env.example`; none that is secret has a default.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+WEAK_PASSWORDS = frozenset({"", "password", "postgres", "secret", "changeme", "gavan", "admin", "redis"})
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_file=ROOT / ".env", extra="ignore")
+
+    environment: Literal["development", "production"] = "production"
+    secret_key: SecretStr
+    database_url: SecretStr
+    redis_url: SecretStr
+
+    panel_url: str
+    apps_url: str
+    edge_address: str
+    edge_routes_file: Path
+    edge_pid_file: Path
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+
+    engine: Literal["process"] = "process"
+    engine_home: Path
+    engine_socket: Path
+    engine_secret: SecretStr
+    data_dir: Path
+
+    access_token_expire_minutes: int = Field(default=15, ge=1, le=1440)
+    refresh_token_expire_days: int = Field(default=30, ge=1, le=365)
+    login_rate_per_account: str = "10/5minutes"
+    login_rate_per_address: str = "60/5minutes"
+    registration_rate_per_address: str = "30/hour"
+
+    log_format: Literal["pretty", "json"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    git_allowed_private: Annotated[tuple[str, ...], NoDecode] = ()
+    fetch_timeout_seconds: float = Field(default=120, gt=0)
+    fetch_max_bytes: int = Field(default=512 * 2**20, gt=0)
+    build_timeout_seconds: float = Field(default=900, gt=0)
+    build_max_bytes: int = Field(default=2 * 2**30, gt=0)
+    health_timeout_seconds: float = Field(default=60, gt=0)
+    deployments_kept: int = Field(default=3, ge=1)
+
+    job_lease_seconds: float = Field(default=15, ge=1)
+    job_relay_seconds: float = Field(default=2, ge=0.2)
+    reconcile_seconds: float = Field(default=10, ge=0.5)
+    services_per_project: int = Field(default=50, ge=1)
+
+    database_pool_size: int = Field(default=10, ge=2)
+
+    @field_validator("git_allowed_private", "trusted_proxies", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("apps_url")
+    @classmethod
+    def _has_name(cls, value: str) -> str:
+        if "{name}" not in value:
+            raise ValueError("APPS_URL must contain {name}, as in http://{name}.localhost:8080")
+        return value.rstrip("/")
+
+    @field_validator("panel_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("secret_key", "engine_secret")
+    @classmethod
+    def _is_long_key(cls, value: SecretStr) -> SecretStr:
+        try:
+            raw = base64.b64decode(value.get_secret_value(), validate=True)
+        except binascii.Error:
+            raise ValueError("must be base64") from None
+        if len(raw) < 32 or len(set(raw)) < 12:
+            raise ValueError(
+                "must be at least 32 random bytes in base64; `openssl rand -base64 32` makes one"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _production_is_strict(self) -> Self:
+        if self.environment != "production":
+            return self
+        problems = []
+        if not self.panel_url.startswith("https://"):
+            problems.append("PANEL_URL must be https")
+        if self.engine == "process":
+            problems.append("ENGINE=process does not isolate customers well enough")
+        for name, url in (("DATABASE_URL", self.database_url), ("REDIS_URL", self.redis_url)):
+            if not url.get_secret_value().startswith("unix:") and _password_of(url) in WEAK_PASSWORDS:
+                problems.append(f"{name} has no password or a well-known one")
+        if self.git_allowed_private:
+            problems.append("GIT_ALLOWED_PRIVATE opens the internal network to customers")
+        if problems:
+            raise ValueError("not fit for ENVIRONMENT=production: " + "; ".join(problems))
+        return self
+
+    @property
+    def master_key(self) -> bytes:
+        return base64.b64decode(self.secret_key.get_secret_value())
+
+    def sqlalchemy_url(self) -> str:
+        return self.database_url.get_secret_value().replace("postgresql://", "postgresql+asyncpg://", 1)
+
+    def app_url(self, name: str) -> str:
+        return self.apps_url.replace("{name}", name)
+
+
+def _password_of(url: SecretStr) -> str:
+    _, _, rest = url.get_secret_value().partition("://")
+    userinfo, at, _ = rest.rpartition("@")
+    return userinfo.partition(":")[2] if at else ""
+
+
+@lru_cache
+def get_settings() -> Settings:
+    return Settings()  # type: ignore[call-arg]

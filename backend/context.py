@@ -1,0 +1,46 @@
+"""What a request works with: the process's long-lived parts, and one transaction of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.config import Settings
+from backend.database import Database
+from backend.engines.base import Engine
+from backend.jobs.publisher import Publisher
+from backend.utils.notify import Notices
+
+
+@dataclass(slots=True)
+class Parts:
+    """Made once at start-up by `backend.main.create_app`, kept at `app.state.parts`."""
+
+    settings: Settings
+    database: Database
+    notices: Notices
+    publisher: Publisher
+    engine: Engine
+
+
+def get_parts(request: Request) -> Parts:
+    return request.app.state.parts
+
+
+async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """One transaction: committed before the response leaves, rolled back on any error.
+
+    Jobs that were accepted in it are published right after the commit.
+    """
+    parts = get_parts(request)
+    async with parts.database.transaction() as session:
+        yield session
+    parts.publisher.publish_soon(session)
+
+
+PartsDep = Annotated[Parts, Depends(get_parts)]
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]

@@ -1,0 +1,139 @@
+"""The single point of persistence: what keeps things, behind one small interface.
+
+`Store` is the idea: get, put and delete by key. `BaseDAO` is it over the database,
+`LocalFiles` over a directory. Statements are built in the domains' dao modules and
+executed here only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from sqlalchemy import CursorResult, Executable, Row, Select, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.database import Base
+
+AnySelect = Select[*tuple[Any, ...]]
+
+K = TypeVar("K")
+V = TypeVar("V")
+M = TypeVar("M", bound=Base)
+
+
+class Store(ABC, Generic[K, V]):
+    @abstractmethod
+    async def get(self, key: K) -> V | None: ...
+
+    @abstractmethod
+    async def put(self, key: K, value: V) -> None: ...
+
+    @abstractmethod
+    async def delete(self, key: K) -> None: ...
+
+
+class BaseDAO(Store[Any, M]):
+    """Persistence of one model inside the caller's transaction; it flushes and never commits."""
+
+    model: ClassVar[type[Base]]
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def get(self, key: Any) -> M | None:
+        row: Any = await self.session.get(self.model, key)
+        return row
+
+    async def get_locked(self, key: Any) -> M | None:
+        """The row under a lock held until the transaction ends, freshly read."""
+        statement = select(self.model).where(self.model.id == key)  # type: ignore[attr-defined]
+        return await self.one(statement.with_for_update().execution_options(populate_existing=True))
+
+    async def put(self, key: Any, value: M) -> None:
+        value.id = key  # type: ignore[attr-defined]
+        await self.add(value)
+
+    async def add(self, *rows: M) -> None:
+        self.session.add_all(rows)
+        await self.session.flush()
+
+    async def delete(self, key: Any) -> None:
+        row = await self.get(key)
+        if row is not None:
+            await self.session.delete(row)
+            await self.session.flush()
+
+    async def flush(self) -> None:
+        await self.session.flush()
+
+    async def one(self, statement: AnySelect) -> M | None:
+        return (await self.session.execute(statement)).scalars().one_or_none()
+
+    async def all(self, statement: AnySelect) -> Sequence[M]:
+        return (await self.session.execute(statement)).scalars().all()
+
+    async def row(self, statement: Executable) -> Row[Any] | None:
+        return (await self.session.execute(statement)).one_or_none()
+
+    async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
+        return (await self.session.execute(statement)).all()
+
+    async def scalar(self, statement: Executable) -> Any:
+        return (await self.session.execute(statement)).scalar_one_or_none()
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> int:
+        """Run a statement that returns no rows; gives how many it touched."""
+        result = await self.session.execute(statement, parameters)
+        return result.rowcount if isinstance(result, CursorResult) else 0
+
+    async def lock(self, name: str) -> None:
+        """Serialise with everyone who asks for the same name, until this transaction ends."""
+        await self.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+    async def notify(self, channel: str, payload: str) -> None:
+        """Tell listeners, once this transaction commits; see `backend.utils.notify`."""
+        await self.session.execute(
+            text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload}
+        )
+
+
+class LocalFiles(Store[str, bytes]):
+    """Files below one directory, for uploads; keys are `a/b/c` of plain names."""
+
+    _KEY = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", re.ASCII)
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _path(self, key: str) -> Path:
+        if not self._KEY.fullmatch(key):
+            raise ValueError(f"not a storage key: {key!r}")
+        return self.root / key
+
+    async def get(self, key: str) -> bytes | None:
+        try:
+            return await asyncio.to_thread(self._path(key).read_bytes)
+        except (FileNotFoundError, IsADirectoryError):
+            return None
+
+    async def put(self, key: str, value: bytes) -> None:
+        await asyncio.to_thread(self._write, self._path(key), value)
+
+    async def delete(self, key: str) -> None:
+        await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+
+    @staticmethod
+    def _write(path: Path, value: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+        with temporary.open("wb") as file:
+            file.write(value)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)

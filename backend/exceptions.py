@@ -1,0 +1,138 @@
+"""Typed errors and how they leave the API: RFC 9457 `application/problem+json`.
+
+A capability raises one of these; it knows nothing of HTTP but the class it picks.
+`code` is stable and meant for programs, `detail` for people.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from loguru import logger
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from backend.logger import request_id
+
+PROBLEM = "application/problem+json"
+
+
+class GavanError(Exception):
+    """Base of all errors that the API explains to its caller."""
+
+    status = 500
+    code = "internal_error"
+    title = "Internal error"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: list[dict[str, Any]] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or self.code
+        self.errors = errors
+        self.headers = headers or {}
+
+
+class BadRequest(GavanError):
+    status, code, title = 400, "bad_request", "Bad request"
+
+
+class Unauthorized(GavanError):
+    status, code, title = 401, "unauthorized", "Sign-in required"
+
+
+class Forbidden(GavanError):
+    status, code, title = 403, "forbidden", "Not permitted"
+
+
+class NotFound(GavanError):
+    status, code, title = 404, "not_found", "Not found"
+
+
+class Conflict(GavanError):
+    status, code, title = 409, "conflict", "Conflict with the present state"
+
+
+class Invalid(GavanError):
+    status, code, title = 422, "invalid", "The request does not fit the schema"
+
+
+class TooManyRequests(GavanError):
+    status, code, title = 429, "too_many_requests", "Too many requests"
+
+
+class Unavailable(GavanError):
+    status, code, title = 503, "unavailable", "Temporarily unavailable"
+
+
+def invalid_field(loc: list[str | int], message: str, code: str) -> Invalid:
+    """An `Invalid` about one field, in the shape that schema errors have."""
+    return Invalid(message, code=code, errors=[{"loc": loc, "message": message, "code": code}])
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    errors: list[dict[str, Any]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id.get(),
+    }
+    if errors:
+        body["errors"] = errors
+    if status == 401:
+        headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
+    return Response(orjson.dumps(body), status, headers, media_type=PROBLEM)
+
+
+async def _gavan_error(_: Request, exc: Exception) -> Response:
+    assert isinstance(exc, GavanError)
+    return problem(exc.status, exc.code, exc.title, exc.detail, errors=exc.errors, headers=exc.headers)
+
+
+async def _validation_error(_: Request, exc: Exception) -> Response:
+    # The offending value is left out: it may be a password.
+    assert isinstance(exc, RequestValidationError)
+    errors = [
+        {"loc": list(error["loc"]), "message": error["msg"], "code": error["type"]} for error in exc.errors()
+    ]
+    return problem(422, "invalid", Invalid.title, "One or more fields are not valid.", errors=errors)
+
+
+_TITLES = {404: ("not_found", NotFound.title), 405: ("method_not_allowed", "Method not allowed")}
+
+
+async def _http_error(_: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException)
+    code, title = _TITLES.get(exc.status_code, ("http_error", "Error"))
+    return problem(exc.status_code, code, title, str(exc.detail), headers=dict(exc.headers or {}))
+
+
+def unexpected(method: str, path: str, error: Exception) -> Response:
+    """The answer to what nobody foresaw; the log knows the rest."""
+    logger.opt(exception=error).error("unhandled error on {} {}", method, path)
+    return problem(500, GavanError.code, GavanError.title, "Something went wrong on our side; it was logged.")
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(GavanError, _gavan_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)

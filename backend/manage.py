@@ -1,0 +1,91 @@
+"""Commands for whoever runs an installation: `python -m backend.manage --help`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend import models  # noqa: F401  (the mapper needs all of them)
+from backend.catalogue import loading
+from backend.config import ROOT, get_settings
+from backend.database import Database
+from backend.oauth.clients import ensure_clients
+from backend.roles.shipped import ensure_roles
+from backend.users.administrator import create_admin
+
+DOCUMENT = ROOT / "openapi" / "openapi.json"
+T = TypeVar("T")
+
+
+def in_transaction(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def run() -> T:
+        database = Database(get_settings(), pool_size=2)
+        try:
+            async with database.transaction() as session:
+                return await work(session)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def load_catalogue(_: argparse.Namespace) -> int:
+    async def work(session: AsyncSession) -> str:
+        await ensure_roles(session)
+        await ensure_clients(session)
+        return await loading.load(session, get_settings())
+
+    print(json.dumps({"catalogue": in_transaction(work)}))
+    return 0
+
+
+def make_admin(arguments: argparse.Namespace) -> int:
+    async def work(session: AsyncSession) -> dict[str, object]:
+        user, password = await create_admin(session, arguments.email)
+        return {"email": user.email, "created": password is not None, "password": password}
+
+    print(json.dumps(in_transaction(work)))
+    return 0
+
+
+def export_openapi(arguments: argparse.Namespace) -> int:
+    from backend.main import create_app
+    from backend.openapi import export
+
+    document = export(create_app())
+    if arguments.check:
+        if DOCUMENT.exists() and DOCUMENT.read_bytes() == document:
+            return 0
+        print("openapi/openapi.json is not what the code says: run `make openapi`", file=sys.stderr)
+        return 1
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_bytes(document)
+    print(f"wrote {DOCUMENT.relative_to(Path.cwd()) if DOCUMENT.is_relative_to(Path.cwd()) else DOCUMENT}")
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m backend.manage", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    loads = commands.add_parser("load-catalogue", help="plans, templates, shipped roles and clients")
+    loads.set_defaults(run=load_catalogue)
+    admin = commands.add_parser("create-admin", help="an administrator with a random password, printed once")
+    admin.add_argument("--email", required=True)
+    admin.set_defaults(run=make_admin)
+    document = commands.add_parser("export-openapi", help="write openapi/openapi.json")
+    document.add_argument("--check", action="store_true", help="only compare; exit 1 if it differs")
+    document.set_defaults(run=export_openapi)
+    arguments = parser.parse_args()
+    code: int = arguments.run(arguments)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+"""Every model, imported once, so that the metadata is complete for Alembic and the mapper."""
+
+from backend.catalogue import models as catalogue
+from backend.database import Base
+from backend.jobs import models as jobs
+from backend.oauth import models as oauth
+from backend.projects import models as projects
+from backend.roles import models as roles
+from backend.services import models as services
+from backend.users import models as users
+
+metadata = Base.metadata
+
+__all__ = ["catalogue", "jobs", "metadata", "oauth", "projects", "roles", "services", "users"]

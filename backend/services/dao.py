@@ -1,0 +1,141 @@
+"""Statements over services, their variables, deployments and orders.
+
+Everything a person reads goes through `readable`, the ownership filter: membership in the project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Row, delete, exists, func, insert, select, update
+
+from backend.dao.base import BaseDAO
+from backend.jobs.models import Job, JobState
+from backend.services.models import (
+    Deployment,
+    DeploymentLogLine,
+    DeploymentState,
+    Order,
+    Service,
+    ServiceVariable,
+)
+
+
+class ServiceDAO(BaseDAO[Service]):
+    model = Service
+
+    async def readable(
+        self, service_id: UUID, projects: Sequence[UUID], *, lock: bool = False
+    ) -> Service | None:
+        statement = select(Service).where(
+            Service.id == service_id, Service.project_id.in_(projects), Service.deleted_at.is_(None)
+        )
+        return await self.one(statement.with_for_update() if lock else statement)
+
+    async def count_of(self, project_id: UUID) -> int:
+        statement = select(func.count()).where(Service.project_id == project_id, Service.deleted_at.is_(None))
+        counted: int = await self.scalar(statement)
+        return counted
+
+    async def name_taken(self, name: str) -> bool:
+        statement = select(Service.id).where(Service.name == name, Service.deleted_at.is_(None))
+        return await self.scalar(statement) is not None
+
+    async def routes(self) -> list[tuple[str, str]]:
+        """Name and `host:port` of all services that the edge shall answer for."""
+        statement = (
+            select(Service.name, Deployment.address)
+            .join(Deployment, Deployment.id == Service.routed_deployment_id)
+            .where(Service.deleted_at.is_(None), Deployment.address.is_not(None))
+        )
+        return [(row.name, row.address) for row in await self.rows(statement)]
+
+    async def kept(self) -> Sequence[Service]:
+        """All services that are not deleted: what the reconciler walks."""
+        return await self.all(select(Service).where(Service.deleted_at.is_(None)))
+
+    async def busy(self, service_id: UUID) -> bool:
+        """Whether a job works on the service right now, or is about to."""
+        statement = select(
+            exists().where(Job.service_id == service_id, Job.state.in_((JobState.RUNNING, JobState.QUEUED)))
+        )
+        return bool(await self.scalar(statement))
+
+    async def unchanged(self, service_id: UUID, since: datetime) -> bool:
+        statement = select(exists().where(Service.id == service_id, Service.updated_at == since))
+        return bool(await self.scalar(statement))
+
+
+class VariableDAO(BaseDAO[ServiceVariable]):
+    model = ServiceVariable
+
+    async def of(self, service_id: UUID) -> Sequence[ServiceVariable]:
+        statement = select(ServiceVariable).where(ServiceVariable.service_id == service_id)
+        return await self.all(statement.order_by(ServiceVariable.name))
+
+    async def replace(self, service_id: UUID, kept: Sequence[str], sealed: dict[str, str]) -> None:
+        """Delete all but `kept`, then insert `sealed`."""
+        await self.execute(
+            delete(ServiceVariable).where(
+                ServiceVariable.service_id == service_id, ServiceVariable.name.not_in(kept)
+            )
+        )
+        rows = [{"service_id": service_id, "name": name, "sealed": value} for name, value in sealed.items()]
+        if rows:
+            await self.execute(insert(ServiceVariable), rows)
+
+    async def remove_all(self, service_id: UUID) -> None:
+        await self.execute(delete(ServiceVariable).where(ServiceVariable.service_id == service_id))
+
+
+class DeploymentDAO(BaseDAO[Deployment]):
+    model = Deployment
+
+    async def readable(
+        self, deployment_id: UUID, projects: Sequence[UUID]
+    ) -> Row[tuple[Deployment, Service, UUID | None]] | None:
+        """The deployment, its service, and the newest job about it."""
+        newest = (
+            select(Job.id).where(Job.deployment_id == Deployment.id).order_by(Job.id.desc()).limit(1)
+        ).scalar_subquery()
+        statement = (
+            select(Deployment, Service, newest)
+            .join(Service, Service.id == Deployment.service_id)
+            .where(
+                Deployment.id == deployment_id,
+                Service.project_id.in_(projects),
+                Service.deleted_at.is_(None),
+            )
+        )
+        return await self.row(statement)
+
+    async def queued_of(self, service_id: UUID) -> Sequence[Deployment]:
+        statement = select(Deployment).where(
+            Deployment.service_id == service_id, Deployment.state == DeploymentState.QUEUED
+        )
+        return await self.all(statement.with_for_update())
+
+    async def went_live(self, service_id: UUID) -> Sequence[UUID]:
+        """Ids of releases that once served, newest first."""
+        statement = (
+            select(Deployment.id)
+            .where(Deployment.service_id == service_id, Deployment.state == DeploymentState.LIVE)
+            .order_by(Deployment.number.desc())
+        )
+        return [row.id for row in await self.rows(statement)]
+
+    async def forget(self, service_id: UUID) -> None:
+        """Drop what a deleted service's deployments hold of secrets and logs."""
+        ids = select(Deployment.id).where(Deployment.service_id == service_id)
+        await self.execute(delete(DeploymentLogLine).where(DeploymentLogLine.deployment_id.in_(ids)))
+        await self.execute(
+            update(Deployment)
+            .where(Deployment.service_id == service_id)
+            .values(environment=None, address=None)
+        )
+
+
+class OrderDAO(BaseDAO[Order]):
+    model = Order

@@ -1,0 +1,252 @@
+"""Bringing a release live: fetching → building → releasing → checking → live, and the truth about it.
+
+Every step may be cut off by `kill -9` and is then run again over the same ids. `live` is written only
+after the new release answered through the edge; until then the old one keeps serving, and whatever
+goes wrong, it serves on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+from loguru import logger
+
+from backend.catalogue.models import Plan
+from backend.config import Settings
+from backend.database import Database, now
+from backend.engines.base import BuildSpec, Engine, EngineError, FetchSpec, Limits, ReleaseSpec, Retry
+from backend.jobs.models import Job
+from backend.jobs.runner import Cancelled, Claimed, JobError
+from backend.services.dao import DeploymentDAO, ServiceDAO
+from backend.services.deploylog import CHANNEL, DeployLog
+from backend.services.environment import Redactor, open_snapshot
+from backend.services.models import Deployment, DeploymentState, Desired, Service, ServiceStatus
+from backend.services.routing import Edge
+
+PROGRESS = {
+    DeploymentState.FETCHING: 10,
+    DeploymentState.BUILDING: 30,
+    DeploymentState.RELEASING: 65,
+    DeploymentState.CHECKING: 80,
+}
+DRAIN_SECONDS = 1.0
+"""How long requests that the edge sent to the old release may take to end before it is stopped."""
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What one deployment works from, read once."""
+
+    deployment: Deployment
+    service: Service
+    limits: Limits
+    environment: dict[str, str]
+
+    def release(self, command: str) -> ReleaseSpec:
+        return ReleaseSpec(
+            deployment_id=str(self.deployment.id),
+            service_id=str(self.service.id),
+            command=command,
+            limits=self.limits,
+            env=self.environment,
+            health_path=self.deployment.health_path,
+        )
+
+
+class Deploy:
+    """The job kind `service.deploy`."""
+
+    def __init__(self, settings: Settings, database: Database, engine: Engine, edge: Edge) -> None:
+        self._settings = settings
+        self._database = database
+        self._engine = engine
+        self._edge = edge
+
+    async def work(self, job: Claimed) -> None:
+        snapshot = await self._read(job)
+        if DeploymentState(snapshot.deployment.state) is not DeploymentState.LIVE:
+            redact = Redactor(snapshot.environment.values())
+            async with DeployLog(self._database, snapshot.deployment.id, redact) as log:
+                if job.attempts > 1:
+                    await log.write("— taken up again after an interruption —")
+                try:
+                    await self._bring_live(job, snapshot, log)
+                except EngineError as error:
+                    message = redact(error.message)
+                    await log.write(message)
+                    retry = error.retry is Retry.BACKOFF
+                    raise JobError(error.code, message, retry=retry) from None
+        await self._retire(snapshot)
+
+    async def fail(self, job: Claimed, error: JobError) -> None:
+        await self._give_up(job, DeploymentState.FAILED, error.code, error.message)
+
+    async def cancel(self, job: Claimed) -> None:
+        await self._give_up(job, DeploymentState.CANCELLED, "cancelled", "The deployment was cancelled.")
+
+    async def _bring_live(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> None:
+        deployment, engine = snapshot.deployment, self._engine
+        await self._enter(job, deployment, DeploymentState.FETCHING)
+        await log.write(f"Fetching {deployment.repo_url} ({deployment.branch or 'default branch'})")
+        fetched = await engine.fetch(
+            FetchSpec(
+                deployment_id=str(deployment.id),
+                service_id=str(snapshot.service.id),
+                url=deployment.repo_url,
+                branch=deployment.branch,
+                commit=deployment.commit,
+            ),
+            log.write,
+        )
+        async with job.transaction() as session:
+            row = await DeploymentDAO(session).get_locked(deployment.id)
+            assert row is not None
+            row.commit, row.commit_subject = fetched.commit, fetched.subject
+        await self._enter(job, deployment, DeploymentState.BUILDING)
+        built = await engine.build(
+            BuildSpec(
+                deployment_id=str(deployment.id),
+                service_id=str(snapshot.service.id),
+                project_id=str(snapshot.service.project_id),
+                limits=snapshot.limits,
+            ),
+            log.write,
+        )
+        await self._enter(job, deployment, DeploymentState.RELEASING)
+        release = snapshot.release(built.command)
+        unit = await engine.start(release, log.write)
+        async with job.transaction() as session:
+            row = await DeploymentDAO(session).get_locked(deployment.id)
+            assert row is not None
+            row.build_kind, row.command, row.size_bytes = built.kind, built.command, built.size_bytes
+            row.address = unit.address
+        await self._enter(job, deployment, DeploymentState.CHECKING)
+        await engine.wait_healthy(release, log.write, timeout=self._settings.health_timeout_seconds)
+        await self._switch(job, snapshot, log)
+
+    async def _switch(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> None:
+        """Lead the edge to the new release, see it answer there, and only then call it live."""
+        deployment, service = snapshot.deployment, snapshot.service
+        await self._route(job, service.id, deployment.id)
+        status = await self._through_edge(service.name, deployment.health_path)
+        if status is None or status >= 500:
+            raise EngineError(
+                "edge_check_failed",
+                f"The release is healthy, but its address answered {status or 'nothing'} through the edge.",
+                retry=Retry.BACKOFF,
+            )
+        await log.write(f"Answers {status} at {self._settings.app_url(service.name)}")
+        async with job.transaction(progress=100, step=DeploymentState.LIVE) as session:
+            # Under the job's row lock a cancellation either came before, or comes too late.
+            held = await session.get(Job, job.id, populate_existing=True)
+            if held is not None and held.cancel_requested_at is not None:
+                raise Cancelled
+            services, deployments = ServiceDAO(session), DeploymentDAO(session)
+            row = await deployments.get_locked(deployment.id)
+            kept = await services.get_locked(service.id)
+            assert row is not None
+            assert kept is not None
+            _leave_step(row)
+            row.state, row.finished_at = DeploymentState.LIVE, now()
+            kept.live_deployment_id = kept.routed_deployment_id = row.id
+            kept.status, kept.status_reason = ServiceStatus.RUNNING, None
+            kept.desired = Desired.RUNNING
+            await services.flush()
+            await services.notify(CHANNEL, str(row.id))
+        await log.write("Live.")
+
+    async def _through_edge(self, name: str, path: str) -> int | None:
+        status = None
+        for pause in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6):
+            await asyncio.sleep(pause)
+            status = await self._edge.ask(name, path)
+            if status is not None and status < 500:
+                return status
+        return status
+
+    async def _route(self, job: Claimed, service_id: UUID, deployment_id: UUID | None) -> None:
+        async with job.transaction() as session:
+            service = await ServiceDAO(session).get_locked(service_id)
+            assert service is not None
+            service.routed_deployment_id = deployment_id
+        try:
+            await self._edge.publish()
+        except TimeoutError:
+            message = "The edge did not take over the new route in time."
+            raise EngineError("edge_unavailable", message, retry=Retry.BACKOFF) from None
+
+    async def _retire(self, snapshot: Snapshot) -> None:
+        """Stop what the new release replaced, and delete what is older than the kept releases."""
+        async with self._database.transaction() as session:
+            served = await DeploymentDAO(session).went_live(snapshot.service.id)
+        await asyncio.sleep(DRAIN_SECONDS if len(served) > 1 else 0)
+        for position, deployment_id in enumerate(served):
+            if deployment_id == snapshot.deployment.id:
+                continue
+            if position < self._settings.deployments_kept:
+                await self._engine.stop(str(deployment_id))
+            else:
+                await self._engine.remove(str(deployment_id))
+
+    async def _give_up(self, job: Claimed, state: DeploymentState, code: str, reason: str) -> None:
+        """The old release serves on; of the new one nothing stays but its log."""
+        assert job.deployment_id is not None
+        assert job.service_id is not None
+        async with job.transaction() as session:
+            deployments, services = DeploymentDAO(session), ServiceDAO(session)
+            row = await deployments.get_locked(job.deployment_id)
+            service = await services.get_locked(job.service_id)
+            if row is None or service is None:
+                return
+            if DeploymentState(row.state) is DeploymentState.LIVE:
+                # It failed after it went live, while retiring the old release: it is live all the same.
+                logger.warning("deployment {} stays live: {}", row.id, reason)
+                return
+            _leave_step(row)
+            row.state, row.reason_code, row.reason = state, code, reason[:2000]
+            row.finished_at = now()
+            stopped = service.desired == Desired.STOPPED
+            service.routed_deployment_id = None if stopped else service.live_deployment_id
+            if service.live_deployment_id is None and service.status != ServiceStatus.DELETING:
+                failed = state is DeploymentState.FAILED
+                service.status = ServiceStatus.FAILED if failed else ServiceStatus.PENDING
+                service.status_reason = row.reason
+            await services.flush()
+            await deployments.notify(CHANNEL, str(row.id))
+        try:
+            await self._edge.publish()
+            await self._engine.remove(str(job.deployment_id))
+        except (EngineError, TimeoutError) as error:
+            logger.warning("left to the reconciler: {}", error)
+
+    async def _read(self, job: Claimed) -> Snapshot:
+        assert job.deployment_id is not None
+        assert job.service_id is not None
+        async with self._database.transaction() as session:
+            deployment = await DeploymentDAO(session).get(job.deployment_id)
+            service = await ServiceDAO(session).get(job.service_id)
+            assert deployment is not None
+            assert service is not None
+            plan = await session.get(Plan, deployment.plan_id)
+            assert plan is not None
+        limits = Limits(plan.memory_bytes, plan.disk_bytes, plan.cpu_millis, plan.pids)
+        return Snapshot(deployment, service, limits, open_snapshot(deployment.id, deployment.environment))
+
+    async def _enter(self, job: Claimed, deployment: Deployment, state: DeploymentState) -> None:
+        async with job.transaction(step=state, progress=PROGRESS[state]) as session:
+            row = await DeploymentDAO(session).get_locked(deployment.id)
+            assert row is not None
+            moment = now()
+            _leave_step(row)
+            steps = [step for step in row.steps if step["name"] != state]
+            row.steps = [*steps, {"name": state, "started_at": moment.isoformat(), "finished_at": None}]
+            row.state = state
+            row.started_at = row.started_at or moment
+            await DeploymentDAO(session).notify(CHANNEL, str(row.id))
+
+
+def _leave_step(row: Deployment) -> None:
+    moment = now().isoformat()
+    row.steps = [{**step, "finished_at": step["finished_at"] or moment} for step in row.steps]

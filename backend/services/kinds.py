@@ -1,0 +1,24 @@
+"""The kinds of jobs that services know, and what each does."""
+
+from __future__ import annotations
+
+from backend.config import Settings
+from backend.database import Database
+from backend.engines.base import Engine
+from backend.jobs.runner import Kind
+from backend.services.deployment import Deploy
+from backend.services.operations import Operations
+from backend.services.routing import Edge
+
+
+def kinds(settings: Settings, database: Database, engine: Engine) -> dict[str, Kind]:
+    edge = Edge(settings, database)
+    deploy = Deploy(settings, database, engine, edge)
+    operations = Operations(settings, database, engine, edge)
+    return {
+        "service.deploy": Kind(deploy.work, deploy.fail, deploy.cancel),
+        "service.start": Kind(operations.start, operations.start_failed),
+        "service.restart": Kind(operations.start, operations.start_failed),
+        "service.stop": Kind(operations.stop, operations.stop_failed),
+        "service.delete": Kind(operations.delete, operations.stop_failed),
+    }

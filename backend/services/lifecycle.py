@@ -1,0 +1,137 @@
+"""What a customer asks of a service: deploy, stop, start, restart, delete, change. Accepting only;
+the work is in `deployment.py` and `operations.py`.
+
+All of it happens under the service's row lock, so that two requests at once are one after another.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.catalogue.loading import Plans
+from backend.database import now
+from backend.exceptions import Conflict, NotFound, invalid_field
+from backend.jobs import queue
+from backend.jobs.dao import JobDAO
+from backend.jobs.models import Job, JobState
+from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
+from backend.services.deploylog import CHANNEL
+from backend.services.environment import open_variable, seal_snapshot, seal_variable
+from backend.services.models import Deployment, DeploymentState, Service, ServiceStatus
+from backend.utils.ids import new_id
+
+
+async def locked(session: AsyncSession, service_id: UUID, projects: tuple[UUID, ...]) -> Service:
+    """The service under lock, for a change. 404 for what is not theirs."""
+    service = await ServiceDAO(session).readable(service_id, projects, lock=True)
+    if service is None:
+        raise NotFound("There is no such service.")
+    if service.status == ServiceStatus.DELETING:
+        raise Conflict("The service is being deleted.", code="service_deleting")
+    return service
+
+
+async def deploy(
+    session: AsyncSession, service: Service, user_id: UUID, trigger: str
+) -> tuple[Deployment, Job]:
+    """Accept a deployment of the service as it is now. One that still waits is superseded by it."""
+    deployments, jobs = DeploymentDAO(session), JobDAO(session)
+    for job in await jobs.open_of(service.id):
+        if job.kind == "service.deploy" and job.state == JobState.QUEUED and job.attempts == 0:
+            await queue.call_off(session, job)
+    for waiting in await deployments.queued_of(service.id):
+        await _end(session, waiting, DeploymentState.SUPERSEDED, "A newer deployment took its place.")
+    service.deployments_count += 1
+    deployment_id = new_id()
+    deployment = Deployment(
+        id=deployment_id,
+        service_id=service.id,
+        number=service.deployments_count,
+        trigger=trigger,
+        state=DeploymentState.QUEUED,
+        repo_url=service.repo_url,
+        branch=service.branch,
+        health_path=service.health_path,
+        plan_id=service.plan_id,
+        environment=seal_snapshot(deployment_id, await variables_of(session, service.id)),
+        steps=[],
+    )
+    await deployments.add(deployment)
+    job = await queue.accept(
+        session,
+        "service.deploy",
+        project_id=service.project_id,
+        user_id=user_id,
+        service_id=service.id,
+        deployment_id=deployment.id,
+    )
+    return deployment, job
+
+
+async def operate(session: AsyncSession, service: Service, user_id: UUID, kind: str) -> Job:
+    """Accept `service.stop`, `.start` or `.restart`; the same one that still waits is given again."""
+    if service.live_deployment_id is None and kind != "service.stop":
+        raise Conflict("No release of this service was ever live: deploy it first.", code="never_live")
+    open_jobs = await JobDAO(session).open_of(service.id)
+    if open_jobs and open_jobs[-1].kind == kind and open_jobs[-1].state == JobState.QUEUED:
+        return open_jobs[-1]
+    return await queue.accept(
+        session, kind, project_id=service.project_id, user_id=user_id, service_id=service.id
+    )
+
+
+async def delete(session: AsyncSession, service: Service, user_id: UUID) -> Job:
+    """Accept the deletion: what waits is called off, what runs is asked to end."""
+    for job in await JobDAO(session).open_of(service.id):
+        await queue.call_off(session, job)
+    for waiting in await DeploymentDAO(session).queued_of(service.id):
+        await _end(session, waiting, DeploymentState.CANCELLED, "The service was deleted.")
+    service.status, service.status_reason = ServiceStatus.DELETING, None
+    return await queue.accept(
+        session, "service.delete", project_id=service.project_id, user_id=user_id, service_id=service.id
+    )
+
+
+async def called_off(session: AsyncSession, job: Job) -> None:
+    """A job was cancelled before it began: its deployment ends with it."""
+    if job.state != JobState.CANCELLED or job.deployment_id is None:
+        return
+    deployment = await DeploymentDAO(session).get_locked(job.deployment_id)
+    if deployment is not None and not DeploymentState(deployment.state).final:
+        await _end(session, deployment, DeploymentState.CANCELLED, "The deployment was cancelled.")
+
+
+async def variables_of(session: AsyncSession, service_id: UUID) -> dict[str, str]:
+    rows = await VariableDAO(session).of(service_id)
+    return {row.name: open_variable(service_id, row.name, row.sealed) for row in rows}
+
+
+async def set_variables(session: AsyncSession, service_id: UUID, variables: dict[str, str | None]) -> None:
+    """Replace the set. Null keeps what is stored, and is refused for a name that is not."""
+    dao = VariableDAO(session)
+    stored = {row.name for row in await dao.of(service_id)}
+    for name, value in variables.items():
+        if value is None and name not in stored:
+            message = "There is no stored value to keep: send one."
+            raise invalid_field(["body", "variables", name], message, "variable_unknown")
+    kept = [name for name, value in variables.items() if value is None]
+    sealed = {
+        name: seal_variable(service_id, name, value) for name, value in variables.items() if value is not None
+    }
+    await dao.replace(service_id, kept, sealed)
+
+
+async def check_plan(session: AsyncSession, plan_id: str, loc: list[str | int]) -> None:
+    plan = await Plans(session).get(plan_id)
+    if plan is None or not plan.active:
+        raise invalid_field(loc, "There is no such plan.", "plan_unknown")
+
+
+async def _end(session: AsyncSession, deployment: Deployment, state: DeploymentState, reason: str) -> None:
+    deployment.state, deployment.reason_code, deployment.reason = state, str(state), reason
+    deployment.finished_at = now()
+    dao = DeploymentDAO(session)
+    await dao.flush()
+    await dao.notify(CHANNEL, str(deployment.id))

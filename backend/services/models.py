@@ -1,0 +1,198 @@
+"""A service, its deployments, its variables, and the order that made it."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.database import Base, Id, Timestamps, now
+
+
+class ServiceStatus(enum.StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+    FAILED = "failed"
+    DELETING = "deleting"
+
+
+class Desired(enum.StrEnum):
+    """What the customer asked for last; the reconciler holds the engine to it."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DELETED = "deleted"
+
+
+class DeploymentState(enum.StrEnum):
+    QUEUED = "queued"
+    FETCHING = "fetching"
+    BUILDING = "building"
+    RELEASING = "releasing"
+    CHECKING = "checking"
+    LIVE = "live"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+    @property
+    def final(self) -> bool:
+        return self in FINAL
+
+
+FINAL = frozenset(
+    {
+        DeploymentState.LIVE,
+        DeploymentState.FAILED,
+        DeploymentState.CANCELLED,
+        DeploymentState.SUPERSEDED,
+    }
+)
+
+
+class Service(Timestamps, Base):
+    __tablename__ = "services"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('pending','running','stopped','crashed','failed','deleting')", name="status"
+        ),
+        CheckConstraint("desired IN ('running','stopped','deleted')", name="desired"),
+        # The name is a host name, so it is unique in the whole installation.
+        Index("uq_services_name", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index(
+            "ix_services_project_created",
+            "project_id",
+            "created_at",
+            "id",
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_services_project_name",
+            "project_id",
+            "name",
+            "id",
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index("ix_services_created", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_services_routed", "routed_deployment_id"),
+        Index("ix_services_status", "status", postgresql_where=text("deleted_at IS NULL")),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id", ondelete="RESTRICT"))
+    name: Mapped[str] = mapped_column(String(40))
+    template_id: Mapped[str] = mapped_column(ForeignKey("templates.id"))
+    plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
+    repo_url: Mapped[str] = mapped_column(String(2000))
+    branch: Mapped[str | None] = mapped_column(String(200))
+    health_path: Mapped[str] = mapped_column(String(500))
+    desired: Mapped[str] = mapped_column(String(10), default=Desired.RUNNING)
+    status: Mapped[str] = mapped_column(String(12), default=ServiceStatus.PENDING)
+    status_reason: Mapped[str | None] = mapped_column(String(2000))
+    live_deployment_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("deployments.id", ondelete="SET NULL", use_alter=True)
+    )
+    routed_deployment_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("deployments.id", ondelete="SET NULL", use_alter=True)
+    )
+    """Whom the edge asks; differs from the live one only while a release is being checked."""
+    deployments_count: Mapped[int] = mapped_column(Integer, default=0)
+    deleted_at: Mapped[datetime | None]
+
+
+class ServiceVariable(Base):
+    __tablename__ = "service_variables"
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    sealed: Mapped[str] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Deployment(Base):
+    """One attempt to bring a release live, and the snapshot that it is made from."""
+
+    __tablename__ = "deployments"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('queued','fetching','building','releasing','checking','live','failed',"
+            "'cancelled','superseded')",
+            name="state",
+        ),
+        UniqueConstraint("service_id", "number"),
+    )
+
+    id: Mapped[Id]
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    trigger: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(12), default=DeploymentState.QUEUED)
+    reason_code: Mapped[str | None] = mapped_column(String(60))
+    reason: Mapped[str | None] = mapped_column(String(2000))
+    repo_url: Mapped[str] = mapped_column(String(2000))
+    branch: Mapped[str | None] = mapped_column(String(200))
+    health_path: Mapped[str] = mapped_column(String(500))
+    plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
+    environment: Mapped[str | None] = mapped_column(Text)
+    """The variables of this release as sealed JSON; gone when the service is deleted."""
+    commit: Mapped[str | None] = mapped_column(String(64))
+    commit_subject: Mapped[str | None] = mapped_column(String(200))
+    build_kind: Mapped[str | None] = mapped_column(String(20))
+    command: Mapped[str | None] = mapped_column(String(4000))
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    address: Mapped[str | None] = mapped_column(String(100))
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
+    """`[{"name", "started_at", "finished_at"}]` in the order they were entered."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class DeploymentLogLine(Base):
+    __tablename__ = "deployment_log_lines"
+
+    deployment_id: Mapped[UUID] = mapped_column(
+        ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    text: Mapped[str] = mapped_column(Text)
+
+
+class Order(Base):
+    """What was asked for, and at which price; billing will hold its first period."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        Index("ix_orders_project_created", "project_id", "created_at", "id"),
+        Index("ix_orders_service", "service_id"),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id", ondelete="RESTRICT"))
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id", ondelete="RESTRICT"))
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id", ondelete="RESTRICT"))
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="RESTRICT"))
+    template_id: Mapped[str] = mapped_column(ForeignKey("templates.id"))
+    plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
+    price_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    created_at: Mapped[datetime] = mapped_column(default=now)

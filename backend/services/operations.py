@@ -1,0 +1,112 @@
+"""Stopping, starting, restarting and deleting a service: the work behind the jobs of these names."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from loguru import logger
+
+from backend.config import Settings
+from backend.database import Database, now
+from backend.engines.base import Engine, EngineError, Limits, ReleaseSpec, Retry
+from backend.jobs.runner import Claimed, JobError
+from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
+from backend.services.models import Desired, Service, ServiceStatus
+from backend.services.routing import Edge
+
+
+async def _no_report(_: str) -> None:
+    """These operations have no log of their own; the job's step and error say what happened."""
+
+
+class Operations:
+    def __init__(self, settings: Settings, database: Database, engine: Engine, edge: Edge) -> None:
+        self._settings = settings
+        self._database = database
+        self._engine = engine
+        self._edge = edge
+
+    async def stop(self, job: Claimed) -> None:
+        service = await self._change(job, desired=Desired.STOPPED, routed_deployment_id=None)
+        await self._publish()
+        if service.live_deployment_id is not None:
+            await self._engine_call(self._engine.stop(str(service.live_deployment_id)))
+        status = ServiceStatus.STOPPED if service.live_deployment_id else service.status
+        await self._change(job, status=status, status_reason=None)
+
+    async def start(self, job: Claimed) -> None:
+        """Also the way back from a crash. The release that was live last starts again, unchanged."""
+        service = await self._read(job)
+        if service.live_deployment_id is None:
+            raise JobError("never_live", "No release of this service was ever live: deploy it first.")
+        await job.progress("starting", 30)
+        unit = await self._engine_call(self._engine.restart(str(service.live_deployment_id)))
+        async with job.transaction(step="checking", progress=60) as session:
+            deployment = await DeploymentDAO(session).get_locked(service.live_deployment_id)
+            assert deployment is not None
+            deployment.address = unit.address
+        await self._change(job, desired=Desired.RUNNING, routed_deployment_id=service.live_deployment_id)
+        release = ReleaseSpec(
+            deployment_id=str(deployment.id),
+            service_id=str(service.id),
+            command=deployment.command or "",
+            limits=Limits(0, 0, 0, 0),
+            env={},
+            health_path=deployment.health_path,
+        )
+        timeout = self._settings.health_timeout_seconds
+        await self._engine_call(self._engine.wait_healthy(release, _no_report, timeout=timeout))
+        await self._publish()
+        await self._change(job, status=ServiceStatus.RUNNING, status_reason=None)
+
+    async def delete(self, job: Claimed) -> None:
+        """Route first, then processes and files, then secrets and logs; the name is free at the end."""
+        service = await self._change(job, routed_deployment_id=None, desired=Desired.DELETED)
+        await self._publish()
+        await job.progress("removing", 50)
+        await self._engine_call(self._engine.remove_service(str(service.id)))
+        async with job.transaction() as session:
+            await VariableDAO(session).remove_all(service.id)
+            await DeploymentDAO(session).forget(service.id)
+            row = await ServiceDAO(session).get_locked(service.id)
+            assert row is not None
+            row.deleted_at, row.live_deployment_id = now(), None
+
+    async def start_failed(self, job: Claimed, error: JobError) -> None:
+        if error.code == "never_live":
+            return
+        await self._change(job, status=ServiceStatus.CRASHED, status_reason=error.message[:2000])
+
+    async def stop_failed(self, job: Claimed, error: JobError) -> None:
+        """The reconciler stops it yet: what is desired is written."""
+        logger.warning("{} failed: {}", job.kind, error.message)
+
+    async def _read(self, job: Claimed) -> Service:
+        async with self._database.transaction() as session:
+            assert job.service_id is not None
+            service = await ServiceDAO(session).get(job.service_id)
+            assert service is not None
+            return service
+
+    async def _change(self, job: Claimed, **values: str | UUID | None) -> Service:
+        async with job.transaction() as session:
+            assert job.service_id is not None
+            service = await ServiceDAO(session).get_locked(job.service_id)
+            assert service is not None
+            for name, value in values.items():
+                setattr(service, name, value)
+        return service
+
+    async def _publish(self) -> None:
+        try:
+            await self._edge.publish()
+        except TimeoutError:
+            message = "The edge did not take over the new route in time."
+            raise JobError("edge_unavailable", message, retry=True) from None
+
+    @staticmethod
+    async def _engine_call(call):  # type: ignore[no-untyped-def]
+        try:
+            return await call
+        except EngineError as error:
+            raise JobError(error.code, error.message, retry=error.retry is Retry.BACKOFF) from None

@@ -1,0 +1,83 @@
+"""An order: service, first deployment and job, in one transaction."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.catalogue.loading import Plans, Templates
+from backend.catalogue.models import Plan, Template
+from backend.config import Settings
+from backend.exceptions import Conflict, invalid_field
+from backend.jobs.models import Job
+from backend.services import lifecycle
+from backend.services.dao import OrderDAO, ServiceDAO
+from backend.services.environment import check_variables
+from backend.services.models import Deployment, Order, Service
+from backend.services.names import check_name
+from backend.services.schemas import OrderIn
+from backend.services.sources import check_source
+
+
+async def place(
+    session: AsyncSession, settings: Settings, project_id: UUID, user_id: UUID, wanted: OrderIn
+) -> tuple[Order, Service, Deployment, Job]:
+    """Raises `Invalid` per field, and `Conflict` for a taken name or a full project."""
+    check_name(wanted.name)
+    check_variables(wanted.variables)
+    template, plan = await _from_catalogue(session, wanted)
+    repo_url, branch = _source(template, wanted)
+    check_source(settings, repo_url)
+    services = ServiceDAO(session)
+    await services.lock(f"project:{project_id}")
+    if await services.count_of(project_id) >= settings.services_per_project:
+        raise Conflict("The project holds as many services as it may.", code="project_full")
+    service = Service(
+        project_id=project_id,
+        name=wanted.name,
+        template_id=template.id,
+        plan_id=plan.id,
+        repo_url=repo_url,
+        branch=branch,
+        health_path=wanted.health_path,
+        deployments_count=0,
+    )
+    try:
+        await services.add(service)
+    except IntegrityError:
+        raise Conflict("This name is taken. Please choose another.", code="name_taken") from None
+    await lifecycle.set_variables(session, service.id, dict(wanted.variables))
+    deployment, job = await lifecycle.deploy(session, service, user_id, "order")
+    order = Order(
+        project_id=project_id,
+        user_id=user_id,
+        service_id=service.id,
+        deployment_id=deployment.id,
+        job_id=job.id,
+        template_id=template.id,
+        plan_id=plan.id,
+        price_minor=plan.price_minor,
+        currency=plan.currency,
+    )
+    await OrderDAO(session).add(order)
+    return order, service, deployment, job
+
+
+async def _from_catalogue(session: AsyncSession, wanted: OrderIn) -> tuple[Template, Plan]:
+    template = await Templates(session).get(wanted.template_id)
+    if template is None or not template.active:
+        raise invalid_field(["body", "template_id"], "There is no such template.", "template_unknown")
+    plan = await Plans(session).get(wanted.plan_id)
+    if plan is None or not plan.active:
+        raise invalid_field(["body", "plan_id"], "There is no such plan.", "plan_unknown")
+    return template, plan
+
+
+def _source(template: Template, wanted: OrderIn) -> tuple[str, str | None]:
+    if wanted.source is not None:
+        return wanted.source.repo_url, wanted.source.branch
+    if template.example is not None:
+        return template.example["repo_url"], template.example["branch"]
+    raise invalid_field(["body", "source"], "This template needs a repository.", "source_missing")

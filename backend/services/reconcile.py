@@ -1,0 +1,135 @@
+"""Holding the engine to what the database says, and the database to what the engine does.
+
+Runs every few seconds, one at a time. It leaves a service alone while a job works on it, so that it
+never argues with a deployment; everything else that differs it mends: a process that died is said to
+have died, a process nobody wants is removed, a route that is wrong is written again.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from loguru import logger
+from sqlalchemy import func, select, update
+
+from backend.config import Settings
+from backend.database import Database
+from backend.engines.base import Engine, EngineError, Unit, UnitState
+from backend.services.dao import DeploymentDAO, ServiceDAO
+from backend.services.models import Desired, Service, ServiceStatus
+from backend.services.routing import Edge
+
+LOCK = "services.reconcile"
+ALIVE = frozenset({UnitState.RUNNING, UnitState.STARTING, UnitState.BACKOFF})
+FILES_GONE = "The files of the release are gone from the machine. Deploy again."
+
+
+async def reconcile(settings: Settings, database: Database, engine: Engine) -> None:
+    key = func.hashtextextended(LOCK, 0)
+    async with database.engine.connect() as connection:
+        connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        if not (await connection.execute(select(func.pg_try_advisory_lock(key)))).scalar():
+            return
+        try:
+            await _reconcile(settings, database, engine)
+        finally:
+            await connection.execute(select(func.pg_advisory_unlock(key)))
+
+
+async def _reconcile(settings: Settings, database: Database, engine: Engine) -> None:
+    # The database first: what changes after this is seen by `_untouched` and left for the next round.
+    async with database.transaction() as session:
+        services = await ServiceDAO(session).kept()
+    try:
+        units = await engine.units()
+    except EngineError as error:
+        logger.warning("the engine does not answer: {}", error.message)
+        await _engine_is_away(database)
+        return
+    wanted = {str(service.id): service for service in services}
+    by_deployment = {unit.deployment_id: unit for unit in units}
+    for service in services:
+        if service.live_deployment_id is not None and await _untouched(database, service):
+            await _mend(database, engine, service, by_deployment.get(str(service.live_deployment_id)))
+    for unit in units:
+        owner = wanted.get(unit.service_id)
+        if owner is None:
+            await _unwanted(database, engine, unit)
+        elif unit.deployment_id != str(owner.live_deployment_id) and await _untouched(database, owner):
+            await _superfluous(engine, unit)
+    await Edge(settings, database).repair()
+
+
+async def _untouched(database: Database, service: Service) -> bool:
+    """Whether the service is as it was read, and no job is about to change it."""
+    async with database.transaction() as session:
+        dao = ServiceDAO(session)
+        return await dao.unchanged(service.id, service.updated_at) and not await dao.busy(service.id)
+
+
+async def _mend(database: Database, engine: Engine, service: Service, unit: Unit | None) -> None:
+    try:
+        if service.desired == Desired.STOPPED and unit is not None and unit.state in ALIVE:
+            await engine.stop(unit.deployment_id)
+        elif service.desired == Desired.RUNNING and unit is not None and unit.state is UnitState.STOPPED:
+            logger.info("service {} shall run and does not: starting it", service.name)
+            unit = await engine.restart(unit.deployment_id)
+    except EngineError as error:
+        logger.warning("service {}: {}", service.name, error.message)
+    if service.desired == Desired.RUNNING:
+        await _write_down(database, service, unit)
+
+
+async def _write_down(database: Database, service: Service, unit: Unit | None) -> None:
+    status, reason = _truth(unit)
+    async with database.transaction() as session:
+        dao, deployments = ServiceDAO(session), DeploymentDAO(session)
+        row = await dao.get_locked(service.id)
+        if row is None or row.updated_at != service.updated_at or await dao.busy(service.id):
+            return
+        if (row.status, row.status_reason) != (status, reason):
+            logger.info("service {} is {}", service.name, status)
+            row.status, row.status_reason = status, reason
+        if unit is not None:
+            deployment = await deployments.get_locked(UUID(unit.deployment_id))
+            if deployment is not None and deployment.address != unit.address:
+                deployment.address = unit.address
+        await dao.flush()
+
+
+def _truth(unit: Unit | None) -> tuple[ServiceStatus, str | None]:
+    if unit is None:
+        return ServiceStatus.CRASHED, FILES_GONE
+    if unit.state is UnitState.RUNNING:
+        return ServiceStatus.RUNNING, None
+    return ServiceStatus.CRASHED, unit.reason or "The app stopped by itself."
+
+
+async def _engine_is_away(database: Database) -> None:
+    """Nobody knows whether the apps run, so nothing is said to be running."""
+    async with database.transaction() as session:
+        await ServiceDAO(session).execute(
+            update(Service)
+            .where(Service.status == ServiceStatus.RUNNING, Service.deleted_at.is_(None))
+            .values(
+                status=ServiceStatus.CRASHED,
+                status_reason="The engine does not answer; the app's state is unknown.",
+            )
+        )
+
+
+async def _unwanted(database: Database, engine: Engine, unit: Unit) -> None:
+    """A unit of a deleted service, or of none that we know."""
+    async with database.transaction() as session:
+        dao = ServiceDAO(session)
+        service = await dao.get(UUID(unit.service_id))
+        if service is not None and (service.deleted_at is None or await dao.busy(service.id)):
+            return
+    logger.warning("removing what is left of service {}", unit.service_id)
+    await engine.remove_service(unit.service_id)
+
+
+async def _superfluous(engine: Engine, unit: Unit) -> None:
+    if unit.state in ALIVE:
+        logger.warning("stopping release {}, which serves nobody", unit.deployment_id)
+        await engine.stop(unit.deployment_id)

@@ -1,0 +1,256 @@
+"""Services and deployments as the API shows them: one select and one shape each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, any_, func, select
+from sqlalchemy.orm import aliased
+
+from backend.config import get_settings
+from backend.dao.base import AnySelect
+from backend.dao.listing import Listing, Sort, moment
+from backend.jobs.models import OPEN, Job
+from backend.projects.models import Project, ProjectMember
+from backend.services.models import FINAL, Deployment, DeploymentState, Order, Service
+from backend.services.names import MAX
+from backend.users.models import User
+
+STEPS = (
+    DeploymentState.FETCHING,
+    DeploymentState.BUILDING,
+    DeploymentState.RELEASING,
+    DeploymentState.CHECKING,
+)
+MASK = "••••••••"
+
+_live = aliased(Deployment)
+_active_job = (
+    select(Job.id)
+    .where(Job.service_id == Service.id, Job.state.in_([str(state) for state in OPEN]))
+    .order_by(Job.id)
+    .limit(1)
+    .correlate(Service)
+    .scalar_subquery()
+)
+_service_columns = (
+    Service.id,
+    Service.project_id,
+    Service.name,
+    Service.status,
+    Service.status_reason,
+    Service.template_id,
+    Service.plan_id,
+    Service.repo_url,
+    Service.branch,
+    Service.health_path,
+    Service.created_at,
+    Service.updated_at,
+    _live.id.label("live_id"),
+    _live.number.label("live_number"),
+    _live.commit.label("live_commit"),
+    _live.commit_subject.label("live_commit_subject"),
+    _live.finished_at.label("live_at"),
+    _active_job.label("active_job_id"),
+)
+
+
+def select_services() -> AnySelect:
+    statement = select(*_service_columns).outerjoin(_live, _live.id == Service.live_deployment_id)
+    return statement.where(Service.deleted_at.is_(None))
+
+
+def shape_service(row: Mapping[str, Any]) -> dict[str, Any]:
+    live_id = row["live_id"]
+    return {
+        "id": row["id"],
+        "project_id": row["project_id"],
+        "name": row["name"],
+        "status": row["status"],
+        "status_reason": row["status_reason"],
+        "url": get_settings().app_url(row["name"]),
+        "template_id": row["template_id"],
+        "plan_id": row["plan_id"],
+        "source": {"repo_url": row["repo_url"], "branch": row["branch"]},
+        "health_path": row["health_path"],
+        "live_deployment": live_id
+        and {
+            "id": live_id,
+            "number": row["live_number"],
+            "commit": row["live_commit"],
+            "commit_subject": row["live_commit_subject"],
+            "live_at": row["live_at"],
+        },
+        "active_job_id": row["active_job_id"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+    }
+
+
+def shape_admin_service(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **shape_service(row),
+        "project_name": row["project_name"],
+        "owner_email": row["owner_email"],
+    }
+
+
+def _contains(column: Any) -> Any:
+    return lambda value: func.strpos(column, value) > 0
+
+
+def _equals(column: Any) -> Any:
+    return lambda value: column == value
+
+
+def _among(column: Any) -> Any:
+    def condition(values: Any) -> ColumnElement[bool]:
+        return column == any_(values)
+
+    return condition
+
+
+_service_filters = {
+    "project_id": _equals(Service.project_id),
+    "project_ids": _among(Service.project_id),
+    "status": _equals(Service.status),
+    "q": _contains(Service.name),
+}
+_service_sorts = {"created_at": Sort(Service.created_at, moment), "name": Sort(Service.name)}
+
+SERVICES = Listing(
+    select_services(),
+    id_column=Service.id,
+    filters=_service_filters,
+    sorts=_service_sorts,
+    shape=shape_service,
+)
+
+_owner = (
+    select(User.email)
+    .join(ProjectMember, ProjectMember.user_id == User.id)
+    .where(ProjectMember.project_id == Service.project_id, ProjectMember.role == "owner")
+    .order_by(ProjectMember.created_at)
+    .limit(1)
+    .correlate(Service)
+    .scalar_subquery()
+)
+ADMIN_SERVICES = Listing(
+    select_services()
+    .join(Project, Project.id == Service.project_id)
+    .add_columns(Project.name.label("project_name"), _owner.label("owner_email")),
+    id_column=Service.id,
+    filters=_service_filters,
+    sorts=_service_sorts,
+    shape=shape_admin_service,
+)
+
+_newest_job = (
+    select(Job.id)
+    .where(Job.deployment_id == Deployment.id)
+    .order_by(Job.id.desc())
+    .limit(1)
+    .correlate(Deployment)
+    .scalar_subquery()
+)
+
+
+def select_deployments() -> AnySelect:
+    return select(
+        *(getattr(Deployment, name) for name in _DEPLOYMENT_COLUMNS),
+        _newest_job.label("job_id"),
+        (func.coalesce(Service.live_deployment_id == Deployment.id, False)).label("is_live"),
+    ).join(Service, Service.id == Deployment.service_id)
+
+
+_DEPLOYMENT_COLUMNS = (
+    "id",
+    "service_id",
+    "number",
+    "trigger",
+    "state",
+    "reason_code",
+    "reason",
+    "repo_url",
+    "branch",
+    "commit",
+    "commit_subject",
+    "build_kind",
+    "steps",
+    "created_at",
+    "started_at",
+    "finished_at",
+)
+
+
+def shape_deployment(row: Mapping[str, Any]) -> dict[str, Any]:
+    shaped = {name: row[name] for name in (*_DEPLOYMENT_COLUMNS, "job_id", "is_live")}
+    shaped["source"] = {"repo_url": shaped.pop("repo_url"), "branch": shaped.pop("branch")}
+    shaped["steps"] = _steps(row["state"], row["steps"])
+    return shaped
+
+
+def _steps(state: str, entered: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    known = {step["name"]: step for step in entered}
+    last = entered[-1]["name"] if entered else None
+    ended_badly = DeploymentState(state) in FINAL - {DeploymentState.LIVE}
+    steps = []
+    for name in STEPS:
+        step = known.get(name)
+        if step is None:
+            condition = "pending"
+        elif name == state:
+            condition = "active"
+        elif ended_badly and name == last:
+            condition = "failed"
+        else:
+            condition = "done"
+        steps.append(
+            {
+                "name": name,
+                "state": condition,
+                "started_at": step and step["started_at"],
+                "finished_at": step and step["finished_at"],
+            }
+        )
+    return steps
+
+
+DEPLOYMENTS = Listing(
+    select_deployments(),
+    id_column=Deployment.id,
+    filters={"service_id": _equals(Deployment.service_id)},
+    sorts={"number": Sort(Deployment.number, int)},
+    shape=shape_deployment,
+)
+
+
+def service_of(service_id: UUID) -> AnySelect:
+    return select_services().where(Service.id == service_id)
+
+
+def deployment_of(deployment_id: UUID) -> AnySelect:
+    return select_deployments().where(Deployment.id == deployment_id)
+
+
+ORDERS = Listing(
+    select(
+        Order.id,
+        Order.project_id,
+        Order.template_id,
+        Order.plan_id,
+        Order.price_minor,
+        Order.currency,
+        Order.service_id,
+        Order.deployment_id,
+        Order.job_id,
+        Order.created_at,
+    ),
+    id_column=Order.id,
+    filters={"project_ids": _among(Order.project_id), "id": _equals(Order.id)},
+    sorts={"created_at": Sort(Order.created_at, moment)},
+)
+
+NAME_QUERY_MAX = MAX

@@ -1,0 +1,24 @@
+"""Answers that were serialised once, and the parameters that all lists share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from starlette.responses import Response
+
+from backend.utils.json import to_json
+
+Cursor = Annotated[
+    str | None,
+    Query(max_length=1000, description="`next_page` or `previous_page` of an earlier answer."),
+]
+Size = Annotated[int, Query(ge=1, le=100, description="Items a page.")]
+
+
+def json_bytes(body: bytes) -> Response:
+    return Response(body, media_type="application/json")
+
+
+def json_answer(body: Any, status: int = 200) -> Response:
+    return Response(to_json(body), status, media_type="application/json")

@@ -1,0 +1,45 @@
+"""Pure ASGI middleware: a request id for log and answer, and an answer even to what nobody foresaw."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.exceptions import unexpected
+from backend.logger import request_id
+
+_GIVEN = re.compile(rb"[A-Za-z0-9-]{8,64}")
+
+
+class Boundary:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        identity = given.decode() if _GIVEN.fullmatch(given) else uuid.uuid4().hex
+        token = request_id.set(identity)
+
+        started = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", identity.encode())]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        except Exception as error:
+            answer = unexpected(scope.get("method", "-"), scope["path"], error)
+            if started or scope["type"] != "http":
+                raise
+            await answer(scope, receive, send_with_id)
+        finally:
+            request_id.reset(token)
