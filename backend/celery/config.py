@@ -47,7 +47,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
                 "task": "services.reconcile",
                 "schedule": timedelta(seconds=settings.reconcile_seconds),
             },
-            "sweep": {"task": "jobs.sweep", "schedule": timedelta(hours=1)},
+            "sweep-jobs": {"task": "jobs.sweep", "schedule": timedelta(hours=1)},
+            "sweep-users": {"task": "users.sweep", "schedule": timedelta(hours=1)},
         },
         # A tick that nobody picked up in time is worthless: the next one does its work.
         "beat_max_loop_interval": 1,

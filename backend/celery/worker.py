@@ -13,6 +13,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
+from backend import models  # noqa: F401  (the mapper needs all of them)
 from backend.celery.config import configuration
 from backend.config import get_settings
 from backend.database import Database

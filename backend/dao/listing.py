@@ -81,6 +81,15 @@ class Listing:
     async def page(self, pool: asyncpg.Pool, query: Query) -> bytes:
         """The JSON of one page. Raises `BadRequest` for a cursor that is not ours."""
         backwards, after = _read_cursor(query.cursor, query.sort)
+        sql, values = self._bound(query, backwards, after)
+        rows: Sequence[Any] = await pool.fetch(sql, *values)
+        return self._render(list(rows), query, backwards, after is not None)
+
+    def statement(self, query: Query) -> tuple[str, list[Any]]:
+        """What `page` sends to the database: SQL and parameters. It asks for one row more than the page."""
+        return self._bound(query, *_read_cursor(query.cursor, query.sort))
+
+    def _bound(self, query: Query, backwards: bool, after: tuple[Any, str] | None) -> tuple[str, list[Any]]:
         filters = {name: value for name, value in query.filters.items() if value is not None}
         sql, names, constants = self._compile((frozenset(filters), query.sort, backwards), after is not None)
         values = {**constants, **filters, "limit_": query.size + 1}
@@ -90,8 +99,7 @@ class Listing:
                 values["after_id"] = str(UUID(after[1]))
             except (ValueError, TypeError):
                 raise _bad_cursor() from None
-        rows: Sequence[Any] = await pool.fetch(sql, *[values[name] for name in names])
-        return self._render(list(rows), query, backwards, after is not None)
+        return sql, [values[name] for name in names]
 
     def _render(self, rows: list[Any], query: Query, backwards: bool, inner: bool) -> bytes:
         more = len(rows) > query.size

@@ -73,13 +73,13 @@ class JobDAO(BaseDAO[Job]):
         )
 
     async def write(self, job_id: UUID, fence: int, **values: Any) -> bool:
-        """Change the running job if it is still ours; tells those who watch it."""
+        """Change the running job, or only lock its row, if it is still ours; tells those who watch it."""
         touched = await self.execute(
             update(Job)
             .where(Job.id == job_id, Job.fence == fence, Job.state == JobState.RUNNING)
-            .values(**values)
+            .values(**values or {"state": JobState.RUNNING})
         )
-        if touched:
+        if touched and values:
             await self.notify("job", str(job_id))
         return bool(touched)
 

@@ -67,7 +67,7 @@ class Claimed:
     async def transaction(self, **values: Any) -> AsyncIterator[AsyncSession]:
         """A transaction that commits only while the job is ours; `values` are written to its row."""
         async with self.database.transaction() as session:
-            if not await JobDAO(session).write(self.id, self.fence, **(values or {"fence": self.fence})):
+            if not await JobDAO(session).write(self.id, self.fence, **values):
                 raise LeaseLost
             yield session
 
@@ -137,15 +137,23 @@ async def _work(job: Claimed, kind: Kind, lease: timedelta) -> Waiting | None:
         await _with_lease(job, kind.work, lease)
     except Cancelled:
         if kind.cancel is not None:
-            await _with_lease(job, kind.cancel, lease, heed_cancel=False)
+            await _settle(job, kind.cancel, lease)
         return await _end(job, JobState.CANCELLED)
     except JobError as error:
         if error.retry and job.attempts <= MAX_RETRIES:
             await _retry(job, error)
             return None
-        await _with_lease(job, partial(kind.fail, error=error), lease, heed_cancel=False)
+        await _settle(job, partial(kind.fail, error=error), lease)
         return await _end(job, JobState.FAILED, error)
     return await _end(job, JobState.SUCCEEDED)
+
+
+async def _settle(job: Claimed, handler: Handler, lease: timedelta) -> None:
+    """Leave the truth behind. What goes wrong here is logged, and the job ends all the same."""
+    try:
+        await _with_lease(job, handler, lease, heed_cancel=False)
+    except JobError as error:
+        logger.error("{} could not be settled: {}", job.kind, error.code)
 
 
 async def _with_lease(job: Claimed, work: Handler, lease: timedelta, *, heed_cancel: bool = True) -> None:

@@ -88,9 +88,25 @@ class Deploy:
 
     async def _bring_live(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> None:
         deployment, engine = snapshot.deployment, self._engine
+        command = deployment.command
+        if command is None or await engine.inspect(str(deployment.id)) is None:
+            if snapshot.service.routed_deployment_id == deployment.id:
+                # An earlier attempt led visitors here; what is made anew must not be seen being made.
+                await self._route(job, snapshot.service.id, snapshot.service.live_deployment_id)
+            await self._fetch(job, snapshot, log)
+            command = await self._build(job, snapshot, log)
+        await self._enter(job, deployment, DeploymentState.RELEASING)
+        release = snapshot.release(command)
+        unit = await engine.start(release, log.write)
+        await self._record(job, deployment, address=unit.address)
+        await self._enter(job, deployment, DeploymentState.CHECKING)
+        await engine.wait_healthy(release, log.write, timeout=self._settings.health_timeout_seconds)
+        await self._switch(job, snapshot, log)
+
+    async def _fetch(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> None:
+        deployment = snapshot.deployment
         await self._enter(job, deployment, DeploymentState.FETCHING)
-        await log.write(f"Fetching {deployment.repo_url} ({deployment.branch or 'default branch'})")
-        fetched = await engine.fetch(
+        fetched = await self._engine.fetch(
             FetchSpec(
                 deployment_id=str(deployment.id),
                 service_id=str(snapshot.service.id),
@@ -100,12 +116,12 @@ class Deploy:
             ),
             log.write,
         )
-        async with job.transaction() as session:
-            row = await DeploymentDAO(session).get_locked(deployment.id)
-            assert row is not None
-            row.commit, row.commit_subject = fetched.commit, fetched.subject
+        await self._record(job, deployment, commit=fetched.commit, commit_subject=fetched.subject)
+
+    async def _build(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> str:
+        deployment = snapshot.deployment
         await self._enter(job, deployment, DeploymentState.BUILDING)
-        built = await engine.build(
+        built = await self._engine.build(
             BuildSpec(
                 deployment_id=str(deployment.id),
                 service_id=str(snapshot.service.id),
@@ -114,17 +130,17 @@ class Deploy:
             ),
             log.write,
         )
-        await self._enter(job, deployment, DeploymentState.RELEASING)
-        release = snapshot.release(built.command)
-        unit = await engine.start(release, log.write)
+        await self._record(
+            job, deployment, build_kind=built.kind, command=built.command, size_bytes=built.size_bytes
+        )
+        return built.command
+
+    async def _record(self, job: Claimed, deployment: Deployment, **facts: str | int) -> None:
         async with job.transaction() as session:
             row = await DeploymentDAO(session).get_locked(deployment.id)
             assert row is not None
-            row.build_kind, row.command, row.size_bytes = built.kind, built.command, built.size_bytes
-            row.address = unit.address
-        await self._enter(job, deployment, DeploymentState.CHECKING)
-        await engine.wait_healthy(release, log.write, timeout=self._settings.health_timeout_seconds)
-        await self._switch(job, snapshot, log)
+            for name, value in facts.items():
+                setattr(row, name, value)
 
     async def _switch(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> None:
         """Lead the edge to the new release, see it answer there, and only then call it live."""

@@ -1,0 +1,223 @@
+"""The contract between Gavan and the places where services run.
+
+An engine knows nothing of the database: it takes a specification and returns
+facts. Every method is idempotent (names are derived from ids, and the engine
+looks before it creates), so a job may call it again after a crash at any point.
+One contract test (`tests/engines/`) runs against every engine.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+Report = Callable[[str], Awaitable[None]]
+"""Takes one line of the deployment's log, without the newline."""
+
+
+class Retry(enum.StrEnum):
+    """How the job that met an error goes on: never again, or later with back-off."""
+
+    NEVER = "never"
+    BACKOFF = "backoff"
+
+
+class EngineError(Exception):
+    """What went wrong, for a program (`code`) and for a customer (`message`)."""
+
+    def __init__(self, code: str, message: str, *, retry: Retry = Retry.NEVER) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry = retry
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one release may take. Memory and disk in bytes, CPU in thousandths of a core."""
+
+    memory_bytes: int
+    disk_bytes: int
+    cpu_millis: int
+    pids: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSpec:
+    """A git source: `branch` None is the remote's default; `commit` pins what an earlier attempt resolved."""
+
+    deployment_id: str
+    service_id: str
+    url: str
+    branch: str | None = None
+    commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    commit: str
+    """Full hexadecimal object id."""
+    subject: str
+    """First line of the commit message, at most 200 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSpec:
+    deployment_id: str
+    service_id: str
+    project_id: str
+    """Build caches are kept per project: what one customer's build writes, no other reads."""
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    kind: str
+    """What was recognised: `procfile`, `python`, `node` or `static`."""
+    command: str
+    """The command line that serves the app; `PORT` is in its environment."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSpec:
+    deployment_id: str
+    service_id: str
+    command: str
+    limits: Limits
+    env: Mapping[str, str] = field(repr=False)
+    health_path: str = "/"
+
+
+class UnitState(enum.StrEnum):
+    """A unit is one running release. `BACKOFF` is between two restarts, `FATAL` is given up."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    BACKOFF = "backoff"
+    EXITED = "exited"
+    STOPPED = "stopped"
+    FATAL = "fatal"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    deployment_id: str
+    service_id: str
+    state: UnitState
+    address: str
+    """`host:port` on which the release listens, or will."""
+    pid: int | None = None
+    started_at: datetime | None = None
+    reason: str | None = None
+    """Why it is not running, in words a customer understands."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    cursor: str
+    """Opaque position just behind this line."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    lines: list[LogLine]
+    next: str
+    """Ask with it for what comes later; stable across rotation."""
+    truncated: bool = False
+    """The asked position is gone (rotated away); the page begins at the oldest kept line."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    name: str
+    isolation: str
+    """`bubblewrap` or `none`."""
+    warnings: list[str]
+
+
+class Engine(ABC):
+    """Errors are `EngineError`; cancelling the awaiting task ends what the call started."""
+
+    name: str
+
+    @abstractmethod
+    async def info(self) -> EngineInfo: ...
+
+    @abstractmethod
+    async def fetch(self, spec: FetchSpec, report: Report) -> Fetched:
+        """Put the source of `spec` into the deployment's folder. A second call starts over.
+
+        Codes: source_forbidden, source_unreachable (retry), source_auth_required, source_not_found,
+        source_branch_missing, source_empty, source_too_large, source_timeout.
+        """
+
+    @abstractmethod
+    async def build(self, spec: BuildSpec, report: Report) -> Built:
+        """Make the fetched source runnable. A second call of a finished build returns at once.
+
+        Codes: app_unrecognised, build_failed, build_timeout, build_too_large, build_tool_missing.
+        """
+
+    @abstractmethod
+    async def start(self, spec: ReleaseSpec, report: Report) -> Unit:
+        """Start the release beside what serves now; returns the present unit when it runs already.
+
+        Codes: release_missing (its files are gone), engine_unavailable (retry).
+        """
+
+    @abstractmethod
+    async def wait_healthy(self, spec: ReleaseSpec, report: Report, *, timeout: float) -> Unit:
+        """Return once the unit answers below 500 on `health_path`, twice in a row.
+
+        Codes: unit_exited, unit_not_listening, health_failed. The message quotes the unit's last log lines.
+        """
+
+    @abstractmethod
+    async def inspect(self, deployment_id: str) -> Unit | None: ...
+
+    @abstractmethod
+    async def units(self) -> list[Unit]:
+        """All units known to the engine: what the reconciler compares with the database."""
+
+    @abstractmethod
+    async def restart(self, deployment_id: str) -> Unit:
+        """End the unit's process and start it again; also revives a `FATAL` or stopped one."""
+
+    @abstractmethod
+    async def stop(self, deployment_id: str) -> None:
+        """SIGTERM, then SIGKILL after a grace. The files stay, so `restart` works. Unknown ids are fine."""
+
+    @abstractmethod
+    async def remove(self, deployment_id: str) -> None:
+        """Stop the unit and delete source, build and runtime files. Unknown ids are fine."""
+
+    @abstractmethod
+    async def remove_service(self, service_id: str) -> None:
+        """Remove all units of a service, and its logs and folders. Unknown ids are fine."""
+
+    @abstractmethod
+    async def read_log(self, service_id: str, *, after: str | None, limit: int) -> LogPage:
+        """What the service's releases printed. `after=None` gives the newest `limit` lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEngineSettings:
+    """What the `process` engine needs of the configuration; see `.env.example` for each."""
+
+    home: Path
+    supervisor_socket: Path
+    secret: bytes = field(repr=False)
+    """32 bytes; environments at rest are sealed with it."""
+    allowed_private: tuple[str, ...] = ()
+    """`host:port` or CIDR that sources may be fetched from although the address is not public."""
+    fetch_timeout: float = 120
+    fetch_max_bytes: int = 512 * 2**20
+    build_timeout: float = 900
+    build_max_bytes: int = 2 * 2**30
+    port_range: tuple[int, int] = (20000, 29999)

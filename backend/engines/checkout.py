@@ -1,0 +1,130 @@
+"""Writes a commit's tree to disk without trusting it: no hooks, no filters, nothing outside the folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tag, Tree
+
+from backend.engines.base import EngineError
+from backend.engines.gitremote import too_large
+from backend.engines.text import clean_line
+
+DEPTH, ENTRIES, NAME_BYTES = 60, 100_000, 255
+
+Read = Callable[[ObjectID], ShaFile]
+Say = Callable[[str], None]
+
+
+def malformed(detail: str) -> EngineError:
+    return EngineError("source_unreachable", f"The repository is damaged: {detail}.")
+
+
+def find_commit(read: Read, object_id: ObjectID) -> Commit:
+    """The commit that a branch or (annotated) tag names."""
+    for _ in range(10):
+        found = read(object_id)
+        if isinstance(found, Commit):
+            return found
+        if not isinstance(found, Tag):
+            break
+        object_id = found.object[1]
+    raise malformed("its branch does not lead to a commit")
+
+
+def write_tree(read: Read, tree_id: ObjectID, target: Path, max_bytes: int, say: Say) -> int:
+    """Fill the new folder `target`; returns the bytes written. Links that lead out of it are left out."""
+    writer = _Writer(read, max_bytes, say)
+    target.mkdir()
+    root = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        writer.folder(root, tree_id, b"", 0)
+    finally:
+        os.close(root)
+    for path in writer.links:
+        _drop_outward_link(os.fsencode(target), path, say)
+    return writer.written
+
+
+class _Writer:
+    def __init__(self, read: Read, max_bytes: int, say: Say) -> None:
+        self._read, self._max_bytes, self._say = read, max_bytes, say
+        self._entries = 0
+        self.written = 0
+        self.links: list[bytes] = []
+
+    def folder(self, parent: int, tree_id: ObjectID, path: bytes, depth: int) -> None:
+        tree = self._read(tree_id)
+        if not isinstance(tree, Tree):
+            raise malformed("a folder is not a folder")
+        if depth > DEPTH:
+            raise malformed(f"folders are nested more than {DEPTH} deep")
+        for name, mode, object_id in tree.iteritems():
+            self._entries += 1
+            if self._entries > ENTRIES:
+                raise EngineError("source_too_large", f"The repository has more than {ENTRIES} files.")
+            if name is None or mode is None or object_id is None or not _is_safe(name):
+                raise malformed(f"a file is called {clean_line(name or b'')[:100]!r}")
+            try:
+                self._entry(parent, name, mode, object_id, path + name, depth)
+            except FileExistsError:
+                raise malformed(f"two files are called {clean_line(name)!r}") from None
+
+    def _entry(
+        self, parent: int, name: bytes, mode: int, object_id: ObjectID, path: bytes, depth: int
+    ) -> None:
+        if stat.S_ISDIR(mode):
+            os.mkdir(name, 0o755, dir_fd=parent)
+            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+            try:
+                self.folder(inner, object_id, path + b"/", depth + 1)
+            finally:
+                os.close(inner)
+        elif stat.S_IFMT(mode) == 0o160000:
+            self._say(f"{clean_line(path)} is a submodule; submodules are not fetched")
+        else:
+            blob = self._read(object_id)
+            if not isinstance(blob, Blob):
+                raise malformed("a file is not a file")
+            content = blob.data
+            self.written += max(len(content), 1024)
+            if self.written > self._max_bytes:
+                raise too_large(self._max_bytes)
+            if stat.S_ISLNK(mode):
+                self._link(parent, name, content, path)
+                return
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            file = os.open(name, flags, 0o755 if mode & 0o100 else 0o644, dir_fd=parent)
+            with open(file, "wb") as stream:
+                stream.write(content)
+
+    def _link(self, parent: int, name: bytes, destination: bytes, path: bytes) -> None:
+        if not destination or b"\0" in destination or len(destination) > 4000 or destination.startswith(b"/"):
+            self._say(f"The link {clean_line(path)} leads out of the repository; it is left out")
+            return
+        os.symlink(destination, name, dir_fd=parent)
+        self.links.append(path)
+
+
+def _is_safe(name: bytes) -> bool:
+    return (
+        bool(name)
+        and name not in (b".", b"..")
+        and b"/" not in name
+        and b"\0" not in name
+        and len(name) <= NAME_BYTES
+        and name.lower() != b".git"
+    )
+
+
+def _drop_outward_link(root: bytes, path: bytes, say: Say) -> None:
+    """Only once everything is written can be told where a link leads over other links."""
+    link = os.path.join(root, path)
+    base = os.path.realpath(root)
+    real = os.path.realpath(link)
+    if real != base and not real.startswith(base + b"/"):
+        os.unlink(link)
+        say(f"The link {clean_line(path)} leads out of the repository; it is left out")

@@ -1,0 +1,180 @@
+"""dulwich's HTTP client on guarded connections: every hop is vetted, counted and bounded."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from dulwich.client import AbstractHttpGitClient
+
+from backend.engines.addresses import Allowed, Resolver, connect, forbidden, split_url, system_resolver
+from backend.engines.base import EngineError, Retry
+from backend.engines.text import human_size
+
+REDIRECTS = 5
+SOCKET_TIMEOUT = 30.0
+
+
+def too_large(limit: int) -> EngineError:
+    return EngineError("source_too_large", f"The repository is larger than the {human_size(limit)} allowed.")
+
+
+def unreachable(message: str, *, retry: bool = True) -> EngineError:
+    return EngineError("source_unreachable", message, retry=Retry.BACKOFF if retry else Retry.NEVER)
+
+
+class _Plain(http.client.HTTPConnection):
+    def __init__(self, host: str, port: int, allowed: Allowed, resolver: Resolver) -> None:
+        super().__init__(host, port, timeout=SOCKET_TIMEOUT)
+        self._allowed, self._resolver = allowed, resolver
+
+    def connect(self) -> None:
+        self.sock = connect(self.host, self.port, SOCKET_TIMEOUT, self._allowed, self._resolver)
+
+
+class _Encrypted(_Plain):
+    default_port = http.client.HTTPS_PORT
+
+    def __init__(
+        self, host: str, port: int, allowed: Allowed, resolver: Resolver, tls: ssl.SSLContext
+    ) -> None:
+        super().__init__(host, port, allowed, resolver)
+        self._tls = tls
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
+
+
+class _Answer:
+    """What dulwich expects of a response."""
+
+    def __init__(self, response: http.client.HTTPResponse, redirected: str) -> None:
+        self._response = response
+        self.status = response.status
+        self.content_type = response.headers.get("Content-Type")
+        self.redirect_location = redirected
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class GuardedGitClient(AbstractHttpGitClient):
+    """Speaks smart (v0–v2) and dumb HTTP; proxies of the environment are not used.
+
+    `base` is where the repository was found in the end, after redirects.
+    """
+
+    def __init__(
+        self, url: str, *, max_bytes: int, allowed: Allowed, resolver: Resolver = system_resolver
+    ) -> None:
+        super().__init__(url, quiet=True)
+        self.base = url.rstrip("/") + "/"
+        self.received = 0
+        self._max_bytes, self._allowed, self._resolver = max_bytes, allowed, resolver
+        self._tls: ssl.SSLContext | None = None
+        self._open: dict[tuple[str, str, int], tuple[_Plain, http.client.HTTPResponse]] = {}
+
+    def _http_request(
+        self,
+        url: str,
+        headers: dict[str, str] | None = None,
+        data: bytes | Iterator[bytes] | None = None,
+        raise_for_status: bool = True,
+    ) -> tuple[Any, Callable[[int], bytes]]:
+        asked = url
+        for _ in range(REDIRECTS + 1):
+            response = self._request_once(url, headers or {}, data)
+            location = response.headers.get("Location")
+            if response.status not in (301, 302, 303, 307, 308) or not location:
+                break
+            response.close()
+            if data is not None:
+                raise unreachable("The server redirects a request that must not be redirected.", retry=False)
+            if urlsplit(url).scheme == "https" and urlsplit(urljoin(url, location)).scheme != "https":
+                raise forbidden("The server redirects from https to an unprotected address.")
+            url = urljoin(url, location)
+        else:
+            raise unreachable(f"The server redirects more than {REDIRECTS} times.", retry=False)
+        if raise_for_status and response.status != 200:
+            response.close()
+            raise _refusal(response.status, urlsplit(asked).hostname or "")
+        if raise_for_status and data is None and response.headers.get_content_type() == "text/html":
+            response.close()
+            raise EngineError(
+                "source_not_found", "There is a web page at this address, but no git repository."
+            )
+        if url != asked and "info/refs" in url:
+            self.base = url[: url.rindex("info/refs")]
+
+        def read(size: int = -1) -> bytes:
+            piece = response.read(None if size < 0 else size)
+            self.received += len(piece)
+            if self.received > self._max_bytes:
+                raise too_large(self._max_bytes)
+            return piece
+
+        return _Answer(response, url if url != asked else ""), read
+
+    def _request_once(
+        self, url: str, headers: dict[str, str], data: bytes | Iterator[bytes] | None
+    ) -> http.client.HTTPResponse:
+        path_and_query = urlsplit(url)
+        parts, host, port = split_url(url.partition("?")[0])
+        origin = (parts.scheme, host, port)
+        kept = self._open.pop(origin, None)
+        if kept and kept[1].isclosed() and not kept[1].will_close:
+            connection = kept[0]
+        else:
+            if kept:
+                kept[0].close()
+            connection = self._connection(*origin)
+        target = quote(path_and_query.path or "/", safe="/%:@!$&'()*+,;=~-._")
+        if path_and_query.query:
+            target += "?" + quote(path_and_query.query, safe="/%:@!$&'()*+,;=~-._?")
+        try:
+            connection.request(
+                "GET" if data is None else "POST",
+                target,
+                data,
+                {"User-Agent": "git/gavan", "Accept-Encoding": "identity", "Pragma": "no-cache", **headers},
+            )
+            response = connection.getresponse()
+        except ssl.SSLCertVerificationError as error:
+            raise unreachable(
+                f"The certificate of {host} is not trusted: {error.verify_message}.", retry=False
+            ) from None
+        except ssl.SSLError:
+            raise unreachable(f"{host} does not speak https on this port.", retry=False) from None
+        self._open[origin] = (connection, response)
+        return response
+
+    def _connection(self, scheme: str, host: str, port: int) -> _Plain:
+        if scheme == "http":
+            return _Plain(host, port, self._allowed, self._resolver)
+        if self._tls is None:
+            self._tls = ssl.create_default_context(cafile=_ca_bundle())
+        return _Encrypted(host, port, self._allowed, self._resolver, self._tls)
+
+
+def _ca_bundle() -> str | None:
+    """The machine's own bundle, where a company says so; OpenSSL itself reads SSL_CERT_FILE."""
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE")
+    return bundle if bundle and not os.environ.get("SSL_CERT_FILE") and os.path.isfile(bundle) else None
+
+
+def _refusal(status: int, host: str) -> EngineError:
+    if status in (401, 403, 407):
+        return EngineError(
+            "source_auth_required",
+            f"{host} asks for a password: the repository is private, or there is none at this address.",
+        )
+    if status in (404, 410):
+        return EngineError("source_not_found", "There is no git repository at this address.")
+    if status == 429 or status >= 500:
+        return unreachable(f"{host} cannot answer now (HTTP {status}).")
+    return unreachable(f"{host} does not answer like a git server (HTTP {status}).", retry=False)

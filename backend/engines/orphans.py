@@ -1,0 +1,56 @@
+"""Finds what nobody knows any more: folders, programs and processes of deployments that are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from backend.engines import processes
+from backend.engines.layout import Layout, checked
+from backend.engines.units import Units
+
+YOUNG = 600
+"""Seconds for which a folder may belong to a deployment that began after the list of known ones was made."""
+
+
+class Orphans:
+    def __init__(
+        self, layout: Layout, units: Units, instance: str, remove: Callable[[str], Awaitable[None]]
+    ) -> None:
+        self._layout, self._units, self._instance, self._remove = layout, units, instance, remove
+
+    async def reap(self, known: set[str]) -> list[str]:
+        """Remove deployments that are not in `known` and not young. Returns their ids."""
+        removed = []
+        for at in await asyncio.to_thread(self._layout.all_deployments):
+            if at.id in known or self._is_young(at.id):
+                continue
+            await self._remove(at.id)
+            removed.append(at.id)
+        present = {at.id for at in await asyncio.to_thread(self._layout.all_deployments)}
+        for name in await self._units.groups() - present - known:
+            await self._units.forget(checked(name))
+            removed.append(name)
+        await asyncio.to_thread(self._end_processes, present | known)
+        return removed
+
+    def _is_young(self, deployment_id: str) -> bool:
+        try:
+            return time.time() - self._layout.deployment(deployment_id).folder.stat().st_ctime < YOUNG
+        except FileNotFoundError:
+            return False
+
+    def _end_processes(self, keep: set[str]) -> None:
+        strays = set()
+
+        def collect(value: str) -> bool:
+            kind, _, rest = value.partition(":")
+            deployment_id, _, instance = rest.partition("@")
+            if kind == "unit" and instance == self._instance and deployment_id not in keep:
+                strays.add(value)
+            return False
+
+        processes.marked(collect)
+        for marker in strays:
+            processes.end_leftovers(marker, None, None, grace=1)

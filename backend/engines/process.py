@@ -1,0 +1,263 @@
+"""The `process` engine: services are processes of this machine, under a supervisord of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from backend.engines import health, ports, processes, sandbox, unitlog
+from backend.engines.addresses import Allowed, check_url
+from backend.engines.base import (
+    BuildSpec,
+    Built,
+    Engine,
+    EngineError,
+    EngineInfo,
+    Fetched,
+    FetchSpec,
+    LogPage,
+    ProcessEngineSettings,
+    ReleaseSpec,
+    Report,
+    Retry,
+    Unit,
+)
+from backend.engines.build import Bounds, Build
+from backend.engines.gitremote import too_large
+from backend.engines.layout import Deployment, Layout, checked, read_json, remove_tree
+from backend.engines.orphans import Orphans
+from backend.engines.sealed import write_atomically
+from backend.engines.units import Units
+from backend.engines.watch import TimedOut, TooLarge, run_guarded
+
+ROOT = Path(__file__).resolve().parents[2]
+LAST_LINES = 20
+LONGEST_MESSAGE = 1 << 20
+
+
+class ProcessEngine(Engine):
+    name = "process"
+
+    def __init__(self, settings: ProcessEngineSettings) -> None:
+        self._settings = settings
+        self._allowed = Allowed.parse(settings.allowed_private)
+        self._layout = Layout(settings.home.resolve())
+        # Tells this installation's processes from those of another one on the same machine.
+        instance = hashlib.sha256(os.fsencode(self._layout.home)).hexdigest()[:12]
+        self._instance = instance
+        self._units = Units(settings, self._layout, instance)
+        self._orphans = Orphans(self._layout, self._units, instance, self.remove)
+
+    def check_url(self, url: str) -> None:
+        """Refuse at once what can be told to be wrong without the network: `source_forbidden`."""
+        check_url(url, self._allowed)
+
+    async def info(self) -> EngineInfo:
+        isolation = await asyncio.to_thread(sandbox.detect_isolation)
+        warnings = ["Apps share this machine's network; memory is limited per process, CPU time not at all."]
+        if not isolation.arguments:
+            warnings.insert(
+                0,
+                "Apps are not isolated: bubblewrap is missing or may not make namespaces here, so customers' "
+                "code can read the panel's files. Install bubblewrap, or let only people you trust deploy.",
+            )
+        elif os.getuid() == 0 or _is_mapped_root():
+            warnings.append("Started by root, so the kernel does not limit how many processes an app makes.")
+        return EngineInfo(self.name, isolation.name, warnings)
+
+    # Fetch --------------------------------------------------------------------------------------
+
+    async def fetch(self, spec: FetchSpec, report: Report) -> Fetched:
+        self.check_url(spec.url)
+        at = self._layout.deployment(spec.deployment_id)
+        if at.unit_facts() is not None:
+            await self._units.forget(at.id)
+        staging = await asyncio.to_thread(self._prepare_fetch, at, spec)
+        answer = _FetchAnswer(report)
+        request = {
+            "url": spec.url,
+            "branch": spec.branch,
+            "commit": spec.commit,
+            "folder": str(staging),
+            "allowed_private": list(self._settings.allowed_private),
+            "max_bytes": self._settings.fetch_max_bytes,
+            "timeout": self._settings.fetch_timeout,
+            "parent": os.getpid(),
+        }
+        try:
+            status = await run_guarded(
+                [sys.executable, "-m", "backend.engines.fetch"],
+                cwd=ROOT,
+                env={
+                    **sandbox.certificate_variables(),
+                    processes.MARKER: self._marker("fetch", at.id),
+                    "HOME": str(staging),
+                    "LANG": "C.UTF-8",
+                    "PATH": os.defpath,
+                    "TMPDIR": str(staging),
+                },
+                stdin=json.dumps(request).encode(),
+                timeout=self._settings.fetch_timeout,
+                folders=[staging],
+                max_bytes=2 * self._settings.fetch_max_bytes,
+                output=answer,
+            )
+            fetched = answer.result(status)
+            await asyncio.to_thread(os.rename, staging / "tree", at.source)
+            return fetched
+        except TimedOut:
+            raise EngineError(
+                "source_timeout",
+                f"The repository could not be fetched within {self._settings.fetch_timeout:.0f} seconds.",
+            ) from None
+        except TooLarge:
+            raise too_large(self._settings.fetch_max_bytes) from None
+        finally:
+            await asyncio.shield(asyncio.to_thread(remove_tree, staging))
+
+    def _prepare_fetch(self, at: Deployment, spec: FetchSpec) -> Path:
+        self._layout.prepare()
+        processes.end_leftovers(self._marker("fetch", at.id), None, None)
+        processes.end_leftovers(self._marker("build", at.id), None, None)
+        at.folder.mkdir(mode=0o700, exist_ok=True)
+        at.built.unlink(missing_ok=True)
+        for old in (at.source, at.tree, *at.folder.glob("fetching-*")):
+            remove_tree(old)
+        write_atomically(at.facts, json.dumps({"service_id": checked(spec.service_id)}).encode())
+        staging = at.folder / f"fetching-{os.urandom(4).hex()}"
+        staging.mkdir(mode=0o700)
+        return staging
+
+    def _marker(self, kind: str, deployment_id: str) -> str:
+        return f"{kind}:{deployment_id}@{self._instance}"
+
+    # Build --------------------------------------------------------------------------------------
+
+    async def build(self, spec: BuildSpec, report: Report) -> Built:
+        bounds = Bounds(
+            timeout=self._settings.build_timeout,
+            max_bytes=min(spec.limits.disk_bytes, self._settings.build_max_bytes),
+        )
+        isolation = await asyncio.to_thread(sandbox.detect_isolation)
+        marker = self._marker("build", spec.deployment_id)
+        return await Build(self._layout, spec, isolation, bounds, marker).run(report)
+
+    # Run ----------------------------------------------------------------------------------------
+
+    async def start(self, spec: ReleaseSpec, report: Report) -> Unit:
+        isolation = await asyncio.to_thread(sandbox.detect_isolation)
+        unit = await self._units.start(spec, isolation)
+        await report(f"Started on port {unit.address.rpartition(':')[2]}: {spec.command}")
+        return unit
+
+    async def wait_healthy(self, spec: ReleaseSpec, report: Report, *, timeout: float) -> Unit:
+        async def last_lines() -> list[str]:
+            folder = self._layout.service_logs(spec.service_id)
+            return await asyncio.to_thread(unitlog.tail, folder, spec.deployment_id, LAST_LINES)
+
+        async def listened(_unit: Unit) -> list[int]:
+            marker = self._marker("unit", spec.deployment_id)
+            return await asyncio.to_thread(
+                lambda: ports.listened(processes.marked(lambda value: value == marker))
+            )
+
+        return await health.wait_healthy(
+            spec,
+            report,
+            timeout=timeout,
+            inspect=lambda: self._units.inspect(spec.deployment_id),
+            last_lines=last_lines,
+            listened=listened,
+        )
+
+    async def inspect(self, deployment_id: str) -> Unit | None:
+        return await self._units.inspect(deployment_id)
+
+    async def units(self) -> list[Unit]:
+        return await self._units.all()
+
+    async def restart(self, deployment_id: str) -> Unit:
+        return await self._units.restart(deployment_id)
+
+    async def stop(self, deployment_id: str) -> None:
+        await self._units.stop(deployment_id)
+
+    async def remove(self, deployment_id: str) -> None:
+        at = self._layout.deployment(deployment_id)
+        if not at.folder.exists() and not at.conf.exists():
+            return
+        for kind in ("fetch", "build"):
+            await asyncio.to_thread(processes.end_leftovers, self._marker(kind, at.id), None, None)
+        if at.conf.exists() or at.unit.exists():
+            await self._units.forget(at.id)
+        await asyncio.to_thread(remove_tree, at.folder)
+
+    async def remove_service(self, service_id: str) -> None:
+        logs = self._layout.service_logs(service_id)
+        for at in await asyncio.to_thread(self._layout.all_deployments):
+            facts = read_json(at.facts) or at.unit_facts() or {}
+            if facts.get("service_id") == service_id:
+                await self.remove(at.id)
+        await asyncio.to_thread(remove_tree, logs)
+
+    async def reap(self, known: set[str]) -> list[str]:
+        return await self._orphans.reap(known)
+
+    async def read_log(self, service_id: str, *, after: str | None, limit: int) -> LogPage:
+        folder = self._layout.service_logs(service_id)
+        return await asyncio.to_thread(unitlog.read, folder, after, limit)
+
+
+class _FetchAnswer:
+    """Takes the child's JSON lines: hands log lines on, keeps the last word."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._partial = b""
+        self._last: dict[str, Any] = {}
+
+    async def feed(self, data: bytes) -> None:
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        self._partial = self._partial[:LONGEST_MESSAGE]
+        for line in lines:
+            try:
+                message = json.loads(line)
+            except ValueError:
+                logger.debug("fetch: {}", line[:500].decode("utf-8", "replace"))
+                continue
+            if isinstance(message, dict) and "line" in message:
+                await self._report(message["line"])
+            elif isinstance(message, dict):
+                self._last = message
+
+    async def close(self) -> None: ...
+
+    def result(self, status: int) -> Fetched:
+        if fetched := self._last.get("fetched"):
+            return Fetched(fetched["commit"], fetched["subject"])
+        if error := self._last.get("error"):
+            raise EngineError(
+                error["code"], error["message"], retry=Retry.BACKOFF if error["retry"] else Retry.NEVER
+            )
+        logger.warning("fetch ended with status {} and no answer", status)
+        raise EngineError(
+            "source_unreachable",
+            "Fetching was interrupted; this is tried again by itself.",
+            retry=Retry.BACKOFF,
+        )
+
+
+def _is_mapped_root() -> bool:
+    """Whether root began this under `unshare --user`: then the kernel still counts it as root."""
+    try:
+        fields = Path("/proc/self/uid_map").read_text().split()
+    except OSError:
+        return False
+    return len(fields) == 3 and fields[1] == "0" and fields[2] == "1"

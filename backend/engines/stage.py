@@ -1,0 +1,39 @@
+"""The last step before a customer's program, inside the sandbox: limits, environment, exec.
+
+Reads JSON from stdin (so that no secret is on a command line): `argv`, `env`, `cwd`, `limits`
+(name of the RLIMIT → value), `nice`. Run by `python -I -S`; imports nothing that is not built in.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+
+
+def main() -> None:
+    with open(0, "rb", closefd=False) as file:
+        order = json.loads(file.read())
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
+        # The launcher let bubblewrap ignore some, and Python itself others.
+        signal.signal(number, signal.SIG_DFL)
+    for name, limit in order["limits"].items():
+        kind = getattr(resource, name)
+        _, hard = resource.getrlimit(kind)
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (limit, limit))
+    if order["nice"]:
+        os.nice(order["nice"])
+    os.umask(0o022)
+    env = {name.encode(): value.encode("utf-8", "surrogatepass") for name, value in order["env"].items()}
+    os.chdir(order["cwd"])
+    try:
+        os.execvpe(order["argv"][0], order["argv"], env)  # noqa: S606
+    except OSError as error:
+        print(f"{order['argv'][0]}: {error.strerror}", file=sys.stderr)
+        sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
+
+
+main()

@@ -1,0 +1,189 @@
+"""Runs one child process under guard: wall time, disk, output; nothing of it survives the call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import stat
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from backend.engines.base import Report
+from backend.engines.processes import kill_group
+from backend.engines.text import clean_line
+
+CHUNK = 65536
+LONGEST_RAW_LINE = 16384
+TICK = 0.1
+"""Seconds between looks at the free space; the folders themselves are summed up less often."""
+
+
+class TimedOut(Exception):
+    pass
+
+
+class TooLarge(Exception):
+    pass
+
+
+class Sink(Protocol):
+    async def feed(self, data: bytes) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Output:
+    """Hands lines on as they come; of a flood the beginning, and at the end the last lines."""
+
+    def __init__(self, report: Report, *, lines: int = 4000, tail: int = 60) -> None:
+        self._report = report
+        self._left = lines
+        self._rest: deque[str] = deque(maxlen=tail)
+        self._held = 0
+        self._partial = b""
+
+    async def feed(self, data: bytes) -> None:
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            await self._line(line)
+        if len(self._partial) > LONGEST_RAW_LINE:
+            # Kept at that length until its end comes, so that a line without end takes no memory.
+            self._partial = self._partial[:LONGEST_RAW_LINE]
+
+    async def _line(self, raw: bytes) -> None:
+        text = clean_line(raw)
+        if self._left > 0:
+            self._left -= 1
+            await self._report(text)
+            return
+        if not self._held:
+            await self._report("… more output follows; only its end will be shown")
+        self._held += 1
+        self._rest.append(text)
+
+    async def close(self) -> None:
+        if self._partial:
+            await self._line(self._partial)
+        if self._held > len(self._rest):
+            await self._report(f"… {self._held - len(self._rest)} lines cut")
+        for line in self._rest:
+            await self._report(line)
+        self._rest.clear()
+
+
+def folder_size(folders: Sequence[Path]) -> int:
+    """Bytes on disk, links not followed, each file at least a kilobyte for what it costs to keep."""
+    total, seen = 0, set()
+    pending: list[str | Path] = list(folders)
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    with contextlib.suppress(OSError):
+                        info = entry.stat(follow_symlinks=False)
+                        if stat.S_ISDIR(info.st_mode):
+                            pending.append(entry.path)
+                        elif info.st_nlink > 1:
+                            if (info.st_dev, info.st_ino) in seen:
+                                continue
+                            seen.add((info.st_dev, info.st_ino))
+                        total += max(info.st_blocks * 512, 1024)
+        except OSError:
+            continue
+    return total
+
+
+async def run_guarded(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: bytes,
+    timeout: float,
+    folders: Sequence[Path],
+    max_bytes: int,
+    output: Sink,
+) -> int:
+    """The exit status of `argv` (negative for a signal), its output handed to `output`.
+
+    Raises `TimedOut` or `TooLarge`. However it ends, the whole process group is killed.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        cwd=cwd,
+        env=dict(env),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    pumping = asyncio.create_task(_pump(process, stdin, output))
+    waiting = asyncio.create_task(process.wait())
+    watching = asyncio.create_task(_exceeds(folders, max_bytes))
+    try:
+        async with asyncio.timeout(timeout):
+            pending: set[asyncio.Task[object]] = {waiting, watching, pumping}
+            while not waiting.done():
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                if watching in done:
+                    raise TooLarge
+                if pumping in done:
+                    pumping.result()
+            kill_group(process.pid)
+            # A grandchild that left the group may hold the pipe open for ever.
+            await asyncio.wait({pumping}, timeout=10)
+    except TimeoutError:
+        raise TimedOut from None
+    finally:
+        if not waiting.done():
+            kill_group(process.pid)
+        watching.cancel()
+        if not pumping.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(pumping), 0.2)
+            pumping.cancel()
+        await asyncio.gather(pumping, watching, return_exceptions=True)
+        await waiting
+    if pumping.done() and not pumping.cancelled() and (error := pumping.exception()):
+        raise error
+    await output.close()
+    return waiting.result()
+
+
+async def _pump(process: asyncio.subprocess.Process, stdin: bytes, output: Sink) -> None:
+    assert process.stdin
+    assert process.stdout
+    with contextlib.suppress(ConnectionError):
+        process.stdin.write(stdin)
+        await process.stdin.drain()
+    process.stdin.close()
+    while data := await process.stdout.read(CHUNK):
+        await output.feed(data)
+
+
+async def _exceeds(folders: Sequence[Path], max_bytes: int) -> None:
+    """Returns when the folders hold more than `max_bytes`."""
+    loop = asyncio.get_running_loop()
+    free_before = _free(folders)
+    next_sum, pause = loop.time() + 5 * TICK, 0.0
+    while True:
+        await asyncio.sleep(TICK)
+        suspicious = free_before - _free(folders) > max_bytes
+        if loop.time() < next_sum and not (suspicious and loop.time() > next_sum - pause / 2):
+            continue
+        began = loop.time()
+        if await asyncio.to_thread(folder_size, folders) > max_bytes:
+            return
+        pause = max(5 * TICK, 10 * (loop.time() - began))
+        next_sum = loop.time() + pause
+
+
+def _free(folders: Sequence[Path]) -> int:
+    try:
+        info = os.statvfs(folders[0])
+    except OSError:
+        return 0
+    return info.f_bavail * info.f_frsize

@@ -1,0 +1,111 @@
+"""Who is at the other end of a request: the address behind the proxies, and the page that sent it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from fastapi import Request
+
+from backend.config import Settings
+
+REFRESH_COOKIE = "gavan_refresh"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    address: str
+    user_agent: str | None
+    refresh_cookie: str | None
+    from_panel: bool | None
+    """True when the browser says that the panel's own page asks, False when another page does,
+    None when no browser speaks."""
+
+
+def caller_of(request: Request, settings: Settings) -> Caller:
+    return Caller(
+        address=client_address(request, settings.trusted_proxies),
+        user_agent=request.headers.get("user-agent"),
+        refresh_cookie=request.cookies.get(REFRESH_COOKIE),
+        from_panel=_from_panel(request, settings),
+    )
+
+
+def client_address(request: Request, trusted_proxies: tuple[str, ...]) -> str:
+    """The nearest address that is not one of our proxies; `unknown` if there is none.
+
+    `X-Forwarded-For` is read from the right, and only as far as trusted proxies wrote it:
+    further left anybody may write anything. A peer without address is our own edge on a
+    unix socket.
+    """
+    trusted = _networks(trusted_proxies)
+    peer = request.client.host if request.client else ""
+    address = _parse(peer)
+    if peer and (address is None or not _within(address, trusted)):
+        return str(address) if address else "unknown"
+    nearest = address
+    for hop in reversed(",".join(request.headers.getlist("x-forwarded-for")).split(",")):
+        parsed = _parse(hop.strip())
+        if parsed is None:
+            break
+        nearest = parsed
+        if not _within(parsed, trusted):
+            break
+    return str(nearest) if nearest else "unknown"
+
+
+def _from_panel(request: Request, settings: Settings) -> bool | None:
+    """Customers' apps live on sibling hosts, which SameSite does not keep apart; these headers do.
+
+    Scripts of a page cannot set either of them.
+    """
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site != "same-origin":
+        return False
+    if origin is not None:
+        if origin == _origin(settings.panel_url):
+            return True
+        # In development the panel is opened by several names of the same machine.
+        by_host = f"http://{request.headers.get('host', '')}"
+        return settings.environment == "development" and origin == by_host and _is_loopback(by_host)
+    return True if site == "same-origin" else None
+
+
+@lru_cache
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    address = _parse(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@lru_cache
+def _networks(proxies: tuple[str, ...]) -> tuple[_Network, ...]:
+    return tuple(ipaddress.ip_network(proxy, strict=False) for proxy in proxies)
+
+
+def _parse(text: str) -> _Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _within(address: _Address, networks: tuple[_Network, ...]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)

@@ -1,0 +1,125 @@
+"""Sessions: the family of refresh tokens that grows from one sign-in (RFC 9700 §4.14.2).
+
+A refresh token is good once. Its second use means that two parties hold it, so the family
+ends. Two tabs or a lost answer look the same for a moment; within `GRACE` a token that was
+just rotated is given a sibling of its successor instead. Siblings cannot go separate ways:
+using one retires the others, and using a retired one later ends the family.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.database import now
+from backend.oauth.announcements import announce
+from backend.oauth.dao import RefreshTokenDAO, SessionDAO
+from backend.oauth.models import OAuthClient, OAuthSession, RefreshToken
+from backend.oauth.tokens import digest
+from backend.roles.permissions import FULL_SCOPE, PERMISSIONS
+from backend.utils.ids import new_id
+
+GRACE = timedelta(seconds=10)
+REUSED = "refresh token used twice"
+SIGNED_OUT = "signed out"
+_USER_AGENT_LENGTH = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A refresh token that may be exchanged; its session is locked until the transaction ends."""
+
+    session: OAuthSession
+    token: RefreshToken
+
+    def check_client(self, client: OAuthClient) -> bool:
+        return self.session.client_id == client.id
+
+    def get_scope(self) -> str:
+        """All that may be asked for: a full session can be narrowed to anything."""
+        scope = self.session.scope
+        return " ".join((scope, *PERMISSIONS)) if FULL_SCOPE in scope.split() else scope
+
+
+async def start(
+    session: AsyncSession,
+    *,
+    session_id: UUID,
+    user_id: UUID,
+    client_id: str,
+    scope: str,
+    refresh_token: str,
+    lifetime: timedelta,
+    user_agent: str | None,
+    address: str | None,
+) -> None:
+    at = now()
+    await SessionDAO(session).add(
+        OAuthSession(
+            id=session_id,
+            user_id=user_id,
+            client_id=client_id,
+            scope=scope,
+            user_agent=user_agent[:_USER_AGENT_LENGTH] if user_agent else None,
+            address=address,
+            created_at=at,
+            last_used_at=at,
+            expires_at=at + lifetime,
+        )
+    )
+    await RefreshTokenDAO(session).add(_row(session_id, refresh_token, lifetime))
+
+
+async def present(session: AsyncSession, refresh_token: str, client: OAuthClient) -> Presented | UUID | None:
+    """Lock the family and judge the token: usable, or the id of the session it just ended, or None."""
+    token_hash = digest(refresh_token)
+    family = await SessionDAO(session).lock_by_token(token_hash)
+    if family is None or family.client_id != client.id or family.revoked_at is not None:
+        return None
+    token = await RefreshTokenDAO(session).by_hash(token_hash)
+    at = now()
+    if token is None or token.expires_at <= at:
+        return None
+    if token.used_at is not None and at - token.used_at > GRACE:
+        await revoke(session, family.id, REUSED)
+        return family.id
+    return Presented(family, token)
+
+
+async def rotate(
+    session: AsyncSession, presented: Presented, refresh_token: str, lifetime: timedelta
+) -> None:
+    """Put the new token in place of the presented one."""
+    dao = RefreshTokenDAO(session)
+    family = presented.session
+    row = _row(family.id, refresh_token, lifetime)
+    family.last_used_at = row.created_at
+    family.expires_at = row.expires_at
+    await dao.add(row)
+    if presented.token.used_at is None:
+        await dao.retire(family.id, row.created_at, row.id)
+
+
+async def revoke(session: AsyncSession, session_id: UUID, reason: str) -> None:
+    """End a session at once, its access tokens included."""
+    if await SessionDAO(session).revoke(session_id, reason, now()):
+        await announce(session, session_id)
+
+
+async def prune(session: AsyncSession) -> int:
+    """Forget sessions that expired; gives how many. Used tokens are needed until then."""
+    return await SessionDAO(session).delete_expired(now())
+
+
+def _row(session_id: UUID, refresh_token: str, lifetime: timedelta) -> RefreshToken:
+    at = now()
+    return RefreshToken(
+        id=new_id(),
+        session_id=session_id,
+        token_hash=digest(refresh_token),
+        created_at=at,
+        expires_at=at + lifetime,
+    )

@@ -1,0 +1,63 @@
+"""Every permission there is, and what a role inside a project lets its holder do there.
+
+A person may do something to a project's resource when a global role gives the permission,
+the role in that project gives it too, and the token's scope does not leave it out.
+"""
+
+from __future__ import annotations
+
+PERMISSIONS: dict[str, str] = {}
+"""Name → what it allows, in English, as the API document shows it."""
+
+FULL_SCOPE = "full"
+"""The OAuth scope of a token that may do whatever its user may."""
+
+
+def permission(name: str, allows: str) -> str:
+    """Register a permission at import time; the name is what code and roles refer to."""
+    if name in PERMISSIONS:
+        raise ValueError(f"permission declared twice: {name}")
+    PERMISSIONS[name] = allows
+    return name
+
+
+ME_READ = permission("me:read", "See the own account")
+ME_WRITE = permission("me:write", "Change the own account")
+PROJECTS_READ = permission("projects:read", "See projects")
+SERVICES_READ = permission("services:read", "See services and their logs")
+SERVICES_WRITE = permission("services:write", "Order, change, stop, start and delete services")
+DEPLOYMENTS_READ = permission("deployments:read", "See deployments and their logs")
+DEPLOYMENTS_WRITE = permission("deployments:write", "Deploy")
+VARIABLES_READ = permission("variables:read", "See the names of variables, never their values")
+VARIABLES_WRITE = permission("variables:write", "Set variables")
+JOBS_READ = permission("jobs:read", "See jobs and their progress")
+JOBS_WRITE = permission("jobs:write", "Cancel jobs")
+ADMIN_OVERVIEW = permission("admin:overview", "See how the installation is")
+ADMIN_SERVICES = permission("admin:services", "See the services of everyone")
+ADMIN_JOBS = permission("admin:jobs", "See the jobs of everyone")
+
+ADMIN = frozenset(name for name in PERMISSIONS if name.startswith("admin:"))
+CUSTOMER = frozenset(PERMISSIONS) - ADMIN
+
+_IN_PROJECT = frozenset(name for name in CUSTOMER if not name.startswith("me:"))
+_READ_IN_PROJECT = frozenset(name for name in _IN_PROJECT if name.endswith(":read"))
+
+PROJECT_ROLES: dict[str, frozenset[str]] = {
+    "owner": _IN_PROJECT,
+    "developer": _IN_PROJECT,
+    "billing": _READ_IN_PROJECT,
+    "viewer": _READ_IN_PROJECT,
+}
+
+SHIPPED_ROLES: dict[str, tuple[str, frozenset[str]]] = {
+    "user": ("Customer", CUSTOMER),
+    "support": ("Support", ADMIN),
+    "admin": ("Administrator", CUSTOMER | ADMIN),
+}
+"""Role → title and permissions, as `backend.roles.shipped` keeps them in the database."""
+
+
+def within_scope(permissions: frozenset[str], scope: str) -> frozenset[str]:
+    """What remains of the permissions under an OAuth scope, which can only narrow them."""
+    asked = scope.split()
+    return permissions if FULL_SCOPE in asked else permissions.intersection(asked)

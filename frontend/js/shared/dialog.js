@@ -1,0 +1,48 @@
+/** Questions in a native modal dialog. */
+
+import { html, render } from "/js/core/dom.js";
+import { t } from "/js/core/i18n.js";
+
+/**
+ * Asks before something that cannot be undone.
+ * @param {{title:string, text:string, confirm:string, type?:string}} question with `type`, the person must
+ *   type exactly that word before the button works.
+ * @returns {Promise<boolean>}
+ */
+export function ask({ title, text, confirm, type }) {
+  const dialog = Object.assign(document.createElement("dialog"), { className: "dialog" });
+  dialog.setAttribute("aria-labelledby", "dialog-title");
+  dialog.dataset.testid = "dialog";
+  render(
+    dialog,
+    html`<form class="stack" method="dialog">
+      <h2 id="dialog-title">${title}</h2>
+      <p>${text}</p>
+      ${type &&
+      html`<div class="field"><label for="dialog-typed">${t("dialog.type", { word: type })}</label>
+        <input class="input mono" id="dialog-typed" autocomplete="off" autocapitalize="off" spellcheck="false" autofocus></div>`}
+      <div class="row dialog-buttons">
+        <button class="button" type="submit" value="no" formnovalidate>${t("dialog.cancel")}</button>
+        <button class="button danger primary" type="submit" value="yes">${confirm}</button>
+      </div></form>`,
+  );
+  const yes = dialog.querySelector("[value=yes]");
+  const typed = dialog.querySelector("input");
+  const check = () => (yes.disabled = Boolean(type) && typed.value.trim() !== type);
+  typed?.addEventListener("input", check);
+  // Enter in the field would press the first button, which is the one that declines.
+  typed?.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    if (!yes.disabled) yes.click();
+  });
+  check();
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((answer) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      answer(dialog.returnValue === "yes");
+    });
+  });
+}

@@ -1,0 +1,31 @@
+/** The shell's own actions: the off-canvas menu, the theme, the language. */
+
+import { setLanguage, setTheme } from "/js/core/app.js";
+
+const element = (id) => document.getElementById(id);
+
+function setMenu(open) {
+  element("sidebar").classList.toggle("open", open);
+  element("burger").setAttribute("aria-expanded", String(open));
+  // While the menu lies over the page, focus must not leave it.
+  element("column").inert = open;
+  if (open) element("sidebar").querySelector("button").focus();
+}
+
+// Links inside the menu and growing beyond the breakpoint close it as well.
+new MutationObserver(() => {
+  const open = element("sidebar").classList.contains("open");
+  if (!open && element("column").inert) setMenu(false);
+}).observe(element("sidebar"), { attributeFilter: ["class"] });
+matchMedia("(min-width: 56rem)").addEventListener("change", ({ matches }) => matches && setMenu(false));
+
+export const actions = {
+  "menu.open": () => setMenu(true),
+  "menu.close": () => {
+    if (!element("sidebar").classList.contains("open")) return;
+    setMenu(false);
+    element("burger").focus();
+  },
+  "theme.set": (input) => setTheme(input.value),
+  "language.set": (input) => setLanguage(input.value),
+};

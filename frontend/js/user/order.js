@@ -1,0 +1,105 @@
+/** Ordering a service: what to run, under which name, with what size and variables. */
+
+import { get, post } from "/js/core/api.js";
+import { navigate } from "/js/core/app.js";
+import { html, icon, render } from "/js/core/dom.js";
+import { localised, t } from "/js/core/i18n.js";
+import { complete, fieldError, submit, values } from "/js/shared/form.js";
+import { planFacts, price } from "/js/shared/plans.js";
+import { readVariables, variableActions, variablesEditor } from "/js/shared/variables.js";
+
+const ICONS = { "git-app": "git", "example-python": "python", "example-node": "node", "example-static": "static" };
+const NAME = /^[a-z][a-z0-9-]*$/;
+let view = null;
+
+const templateCard = (template, chosen) => html`<label class="choice">
+  <input type="radio" name="template_id" value="${template.id}" data-action="order.template" ${template === chosen && html`checked`}>
+  ${icon(ICONS[template.id] ?? "box")}
+  <span><strong>${localised(template.title)}</strong><span class="hint">${localised(template.description)}</span></span></label>`;
+
+const planCard = (plan, at) => html`<label class="choice plan">
+  <input type="radio" name="plan_id" value="${plan.id}" ${at === 0 && html`checked`}>
+  <span><span class="plan-head"><strong>${localised(plan.title)}</strong><span>${price(plan)}</span></span>
+    <span class="hint">${planFacts(plan)}</span></span></label>`;
+
+/** The address that a name will get: the panel's own host with the name before it, as the edge routes it. */
+const addressOf = (name) => `${location.protocol}//${name}.${location.host}`;
+
+function nameProblem(name) {
+  if (!name) return "";
+  if (!/^[a-z]/.test(name)) return t("order.name_start");
+  if (!NAME.test(name)) return t("order.name_signs");
+  if (name.endsWith("-")) return t("order.name_end");
+  if (name.length < 3 || name.length > 40) return t("order.name_length");
+  return "";
+}
+
+function fillSource(template) {
+  const { form } = view;
+  const repo = form.elements["source.repo_url"];
+  const branch = form.elements["source.branch"];
+  const earlier = view.example;
+  // An address typed by hand outlives a change of the template, an example's does not.
+  if (template.example) {
+    repo.value = template.example.repo_url;
+    branch.value = template.example.branch ?? "";
+  } else if (earlier && repo.value === earlier.repo_url) {
+    repo.value = "";
+    branch.value = "";
+  }
+  repo.readOnly = Boolean(template.example);
+  view.example = template.example;
+}
+
+export async function mount(root, { query, signal }) {
+  const part = (which) => root.querySelector(`[data-part=${which}]`);
+  view = { part, form: root.querySelector("form"), templates: [], example: null };
+  variablesEditor(part("variables"), []);
+  part("address").textContent = t("order.name_hint");
+  const [templates, plans] = await Promise.all([get("/templates", {}, signal), get("/plans", {}, signal)]);
+  view.templates = templates.items;
+  const chosen = templates.items.find(({ id }) => id === query.template) ?? templates.items[0];
+  render(part("templates"), templates.items.map((template) => templateCard(template, chosen)));
+  render(part("plans"), plans.items.map(planCard));
+  if (chosen) fillSource(chosen);
+}
+
+async function send(form) {
+  const given = values(form);
+  const order = {
+    template_id: given.template_id,
+    plan_id: given.plan_id,
+    name: given.name.trim(),
+    variables: readVariables(view.part("variables")),
+  };
+  // An example knows its source; naming it would only repeat what the catalogue says.
+  if (!view.example) {
+    const branch = given["source.branch"].trim();
+    order.source = { repo_url: given["source.repo_url"].trim(), ...(branch && { branch }) };
+  }
+  const health = given.health_path.trim();
+  if (health) order.health_path = health;
+  const { deployment_id: deployment } = await post("/orders", order);
+  await navigate(`/deployments/${deployment}`);
+}
+
+export const actions = {
+  ...variableActions,
+  "order.template": (input) => fillSource(view.templates.find(({ id }) => id === input.value)),
+  "order.name": (input) => {
+    const name = input.value.trim();
+    fieldError(view.form, "name", nameProblem(name));
+    const preview = name && !nameProblem(name) ? t("order.address", { address: addressOf(name) }) : t("order.name_hint");
+    view.part("address").textContent = preview;
+  },
+  "order.submit": (form) => {
+    if (!complete(form)) return null;
+    const problem = nameProblem(form.elements.name.value.trim());
+    if (problem) {
+      fieldError(form, "name", problem);
+      form.elements.name.focus();
+      return null;
+    }
+    return submit(form, () => send(form));
+  },
+};

@@ -1,0 +1,27 @@
+/** What a service itself writes: the newest page, then live. */
+
+import { get } from "/js/core/api.js";
+import { t } from "/js/core/i18n.js";
+import { logView } from "/js/shared/log.js";
+import { follow } from "/js/shared/stream.js";
+
+const NEWEST = 500;
+
+export async function open(root, { service, signal }) {
+  const holder = root.appendChild(document.createElement("div"));
+  const log = logView(holder, t("service.log"));
+  const page = await get(`/services/${service.id}/log`, { size: NEWEST }, signal);
+  log.append(page.lines);
+  if (page.truncated) log.note(t("log.truncated"));
+  let after = page.next;
+  const path = () => `/services/${service.id}/log/stream${after ? `?${new URLSearchParams({ after })}` : ""}`;
+  await follow(
+    path,
+    (event, line) => {
+      if (event !== "log" || line.cursor === after) return;
+      after = line.cursor;
+      log.append([line]);
+    },
+    signal,
+  );
+}

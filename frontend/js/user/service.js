@@ -1,0 +1,160 @@
+/** A service's page: its state and actions, with tabs that are modules of their own. */
+
+import { get, post, remove } from "/js/core/api.js";
+import { navigate } from "/js/core/app.js";
+import { badge, html, icon, offer, render, repeat, webAddress } from "/js/core/dom.js";
+import { t } from "/js/core/i18n.js";
+import { ask } from "/js/shared/dialog.js";
+import { toast } from "/js/shared/toast.js";
+import { cancelAction, followJob } from "/js/shared/voyage.js";
+
+const TABS = ["overview", "deployments", "logs", "variables", "settings"];
+const SECONDS = 4;
+let view = null;
+
+const verb = (name, iconName, { primary = false, busy = false } = {}) =>
+  html`<button class="button ${primary && "primary"}" type="button" data-action="service.${name}" data-testid="${name}" ${busy && html`disabled`}>
+    ${icon(iconName)}${t(`service.${name}`)}</button>`;
+
+function verbs({ status, active_job_id: busy, live_deployment: live }) {
+  if (status === "deleting") return null;
+  const is = { busy: Boolean(busy) };
+  const stopped = status === "stopped";
+  return [
+    stopped && verb("start", "play", { ...is, primary: true }),
+    verb("redeploy", "again"),
+    live && !stopped && verb("restart", "pulse", is),
+    live && !stopped && verb("stop", "stop", is),
+  ];
+}
+
+function head(service) {
+  const url = webAddress(service.url);
+  const open = url && service.status === "running";
+  return html`<div class="page-head">
+    <div class="stack tight">
+      <div class="row"><h1>${service.name}</h1><span data-testid="status">${badge(service.status)}</span></div>
+      ${url && html`<a class="mono" href="${url}" target="_blank" rel="noopener">${url.replace(/^https?:\/\//, "")}</a>`}
+    </div>
+    <div class="row verbs">${verbs(service)}
+      ${open && html`<a class="button primary" href="${url}" target="_blank" rel="noopener" data-testid="open-app">${icon("open")}${t("service.open")}</a>`}</div>
+  </div>
+  ${service.status_reason && html`<div class="callout" data-tone="bad" role="status"><strong>${t(`service.is_${service.status === "crashed" ? "crashed" : "failed"}`)}</strong>
+    <p>${service.status_reason}</p>${service.active_job_id === null && html`<p><a href="/services/${service.id}/logs">${t("service.see_logs")}</a></p>`}</div>`}`;
+}
+
+const tabs = (id, current) => TABS.map((tab) => {
+  const href = `/services/${id}${tab === "overview" ? "" : `/${tab}`}`;
+  return html`<a href="${href}" ${tab === current && html`aria-current="page"`}>${t(`service.tab_${tab}`)}</a>`;
+});
+
+function draw() {
+  const { part, service, tab } = view;
+  render(part("head"), head(service));
+  render(part("tabs"), tabs(service.id, tab));
+  view.name(service.name);
+  view.module?.changed?.(service);
+}
+
+async function reload() {
+  const { id, signal } = view;
+  try {
+    view.service = await get(`/services/${id}`, {}, signal);
+  } catch (error) {
+    // Deleted meanwhile: by this page's own request or by someone else's.
+    if (error.status !== 404 || !view.service) throw error;
+    toast(t("service.deleted", { name: view.service.name }));
+    return void navigate("/services", { replace: true });
+  }
+  draw();
+  if (view.service.active_job_id && view.service.active_job_id !== view.following) watch(view.service.active_job_id);
+}
+
+async function watch(id) {
+  const { part, signal } = view;
+  view.following = id;
+  part("job").hidden = false;
+  try {
+    const job = await followJob(part("job"), id, { signal, brief: true });
+    if (signal.aborted) return;
+    await reload();
+    if (job.state === "succeeded") part("job").hidden = true;
+  } catch (error) {
+    if (error.name !== "AbortError" && error.status !== 404) throw error;
+    if (error.status === 404) await reload();
+  } finally {
+    view.following = null;
+  }
+}
+
+async function openTab(tab) {
+  view.leaveTab?.();
+  const controller = new AbortController();
+  view.leaveTab = () => controller.abort();
+  view.tab = tab;
+  view.module = null;
+  const place = view.part("tab");
+  const [module] = await Promise.all([import(`/js/user/service-${tab}.js`)]);
+  if (controller.signal.aborted) return;
+  const root = document.createElement("div");
+  root.className = "stack";
+  place.replaceChildren(root);
+  offer(module.actions ?? {}, controller.signal);
+  view.module = module;
+  draw();
+  await module.open(root, { service: view.service, signal: controller.signal, asked });
+}
+
+/** Says that a job was asked for, so that it is followed at once. */
+async function asked() {
+  view.part("job").hidden = true;
+  await reload();
+}
+
+const tabOf = (params) => {
+  const tab = params.tab ?? "overview";
+  if (!TABS.includes(tab)) throw Object.assign(new Error(`no tab ${tab}`), { status: 404 });
+  return tab;
+};
+
+export async function mount(root, { params, signal, name }) {
+  const tab = tabOf(params);
+  const part = (which) => root.querySelector(`[data-part=${which}]`);
+  view = { part, signal, name, id: params.id, tab, service: null, following: null };
+  signal.addEventListener("abort", () => view.leaveTab?.());
+  await reload();
+  repeat(() => reload().catch(() => {}), SECONDS, signal);
+  await openTab(tab);
+}
+
+/** Moving between tabs keeps the page. */
+export function update({ params }) {
+  if (params.id !== view.id || !view.service || !TABS.includes(params.tab ?? "overview")) return false;
+  openTab(tabOf(params)).catch((error) => error.name !== "AbortError" && toast(error.message, "bad"));
+  return true;
+}
+
+const act = (action) => async () => {
+  await post(`/services/${view.id}/${action}`);
+  await asked();
+};
+
+export const actions = {
+  ...cancelAction,
+  "service.start": act("start"),
+  "service.stop": act("stop"),
+  "service.restart": act("restart"),
+  "service.redeploy": act("deployments"),
+  "service.delete": async () => {
+    const { name } = view.service;
+    const sure = await ask({
+      title: t("service.delete_title", { name }),
+      text: t("service.delete_text"),
+      confirm: t("service.delete"),
+      type: name,
+    });
+    if (!sure) return;
+    await remove(`/services/${view.id}`);
+    await asked();
+  },
+};

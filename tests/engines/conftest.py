@@ -1,0 +1,213 @@
+"""A real apps' supervisord on a home of its own, a real git server, and the engine between them."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from backend.engines.base import (
+    BuildSpec,
+    Built,
+    Fetched,
+    FetchSpec,
+    Limits,
+    ProcessEngineSettings,
+    ReleaseSpec,
+    Unit,
+)
+from backend.engines.process import ProcessEngine
+from backend.engines.supervisor import render_config
+from tests.support.gitserver import GitServer
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMITS = Limits(memory_bytes=512 * 2**20, disk_bytes=256 * 2**20, cpu_millis=1000, pids=200)
+
+
+class Apps:
+    """The supervisord of the apps; `kill` is `kill -9`, and leaves its children."""
+
+    def __init__(self, home: Path, secret: bytes, prefix: list[str]) -> None:
+        self.home, self._secret, self._prefix = home, secret, prefix
+        self.socket = home / "s.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+        for name in ("units", "logs"):
+            (home / name).mkdir(parents=True, exist_ok=True)
+        (home / "supervisord.conf").write_text(render_config(home, self.socket))
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def start(self) -> None:
+        env = {**os.environ, "ENGINE_SECRET": base64.b64encode(self._secret).decode()}
+        self._process = subprocess.Popen(
+            [
+                *self._prefix,
+                sys.executable,
+                "-m",
+                "supervisor.supervisord",
+                "-c",
+                str(self.home / "supervisord.conf"),
+            ],
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 20
+        while not self.socket.exists():
+            assert self._process.poll() is None, (self.home / "supervisord.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+        self.socket.unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+    def descendants(self) -> list[psutil.Process]:
+        return psutil.Process(self.pid).children(recursive=True)
+
+
+@dataclass
+class Panel:
+    """An engine with what surrounds it; `lines` is all that was reported."""
+
+    engine: ProcessEngine
+    settings: ProcessEngineSettings
+    apps: Apps
+    git: GitServer
+    lines: list[str] = field(default_factory=list)
+
+    async def report(self, line: str) -> None:
+        self.lines.append(line)
+
+    def with_settings(self, **changes: object) -> ProcessEngine:
+        return ProcessEngine(replace(self.settings, **changes))
+
+    def fetch_spec(self, url: str, *, branch: str | None = None, service: str | None = None) -> FetchSpec:
+        return FetchSpec(str(uuid.uuid4()), service or str(uuid.uuid4()), url, branch)
+
+    async def fetch(self, url: str, **rest: str) -> tuple[FetchSpec, Fetched]:
+        spec = self.fetch_spec(url, **rest)
+        return spec, await self.engine.fetch(spec, self.report)
+
+    async def build(self, files: Mapping[str, object], **limits: int) -> tuple[FetchSpec, Built]:
+        name = f"r{uuid.uuid4().hex}"
+        self.git.commit(name, files)  # type: ignore[arg-type]
+        spec, _ = await self.fetch(self.git.url(name))
+        return spec, await self.engine.build(self.build_spec(spec, **limits), self.report)
+
+    def build_spec(self, spec: FetchSpec, **limits: int) -> BuildSpec:
+        return BuildSpec(spec.deployment_id, spec.service_id, "project", replace(LIMITS, **limits))
+
+    def release(
+        self,
+        spec: FetchSpec,
+        built: Built,
+        env: Mapping[str, str] | None = None,
+        *,
+        health_path: str = "/",
+        **limits: int,
+    ) -> ReleaseSpec:
+        return ReleaseSpec(
+            spec.deployment_id,
+            spec.service_id,
+            built.command,
+            replace(LIMITS, **limits),
+            env or {},
+            health_path,
+        )
+
+    async def run(
+        self, files: Mapping[str, object], env: Mapping[str, str] | None = None, **limits: int
+    ) -> tuple[ReleaseSpec, Unit]:
+        """Fetch, build, start and wait until it serves."""
+        spec, built = await self.build(files)
+        release = self.release(spec, built, env, **limits)
+        await self.engine.start(release, self.report)
+        return release, await self.engine.wait_healthy(release, self.report, timeout=20)
+
+
+def supervised(secret: bytes, prefix: list[str]) -> Iterator[Apps]:
+    # Short, for a unix socket's path is.
+    home = Path(tempfile.mkdtemp(prefix="engine-"))
+    apps = Apps(home, secret, prefix)
+    apps.start()
+    try:
+        yield apps
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            left = apps.descendants()
+            apps.stop()
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGKILL)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def secret() -> bytes:
+    return os.urandom(32)
+
+
+@pytest.fixture(scope="session")
+def git() -> Iterator[GitServer]:
+    with GitServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def apps(secret: bytes) -> Iterator[Apps]:
+    yield from supervised(secret, [])
+
+
+@pytest.fixture
+def make_panel(git: GitServer, secret: bytes) -> Callable[[Apps], Panel]:
+    def make(apps: Apps) -> Panel:
+        settings = ProcessEngineSettings(
+            home=apps.home,
+            supervisor_socket=apps.socket,
+            secret=secret,
+            allowed_private=(git.address,),
+            fetch_timeout=20,
+            fetch_max_bytes=8 * 2**20,
+            build_timeout=60,
+        )
+        return Panel(ProcessEngine(settings), settings, apps, git)
+
+    return make
+
+
+@pytest.fixture
+async def panel(make_panel: Callable[[Apps], Panel], apps: Apps) -> AsyncIterator[Panel]:
+    """On the module's supervisord; the units that a test leaves are removed."""
+    panel = make_panel(apps)
+    before = {unit.deployment_id for unit in await panel.engine.units()}
+    yield panel
+    for unit in await panel.engine.units():
+        if unit.deployment_id not in before:
+            await panel.engine.remove(unit.deployment_id)

@@ -1,0 +1,320 @@
+"""A whole installation, as `make up` makes it: a copy of the checkout with state, settings and port of its own.
+
+One per xdist worker, made when the first test asks for it (about 6 s, 500 MB). Its parts may be
+killed: every test leaves it to the panel's supervisor to bring them back, and waits for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+import xmlrpc.client
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from supervisor.xmlrpc import SupervisorTransport
+
+from embedded import processes, settings
+from embedded.layout import Layout
+from embedded.parts import BY_NAME
+from tests.support.customer import Customer
+from tests.support.gates import GatedGit
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = tuple(BY_NAME)
+COPIED = (
+    *("backend", "embedded", "migrations", "frontend"),
+    *("nginx.conf", "alembic.ini", "pyproject.toml", "requirements.txt"),
+)
+QUICK = {
+    "JOB_LEASE_SECONDS": "3",
+    "JOB_RELAY_SECONDS": "0.5",
+    "RECONCILE_SECONDS": "1",
+    "HEALTH_TIMEOUT_SECONDS": "12",
+    "FETCH_TIMEOUT_SECONDS": "8",
+    "FETCH_MAX_BYTES": str(4 * 2**20),
+    "BUILD_TIMEOUT_SECONDS": "20",
+    "BUILD_MAX_BYTES": str(64 * 2**20),
+    "LOGIN_RATE_PER_ACCOUNT": "1000/minute",
+    "LOGIN_RATE_PER_ADDRESS": "10000/minute",
+    "REGISTRATION_RATE_PER_ADDRESS": "10000/minute",
+    "LOG_LEVEL": "DEBUG",
+    "LOG_FORMAT": "json",
+}
+# Below what the engine gives to apps, and below what the kernel gives to outgoing connections.
+PORTS = range(12_000, 19_900)
+
+
+async def until(check: Callable[[], Any], seconds: float, what: str) -> Any:
+    """What `check` gives, once it is true; it may be a coroutine function."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = check()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
+        await asyncio.sleep(0.05)
+
+
+@dataclass
+class Stack:
+    layout: Layout
+    env: dict[str, str]
+    git: GatedGit
+
+    @property
+    def port(self) -> int:
+        return int(self.env["EDGE_PORT"])
+
+    @property
+    def instance(self) -> str:
+        """Where requests go; names below localhost are told apart by the Host header."""
+        return f"http://127.0.0.1:{self.port}"
+
+    # Customers ----------------------------------------------------------------------------------
+
+    async def customer(self, email: str | None = None, password: str | None = None) -> Customer:
+        """Somebody new who is signed in; or somebody who is there, by e-mail and password."""
+        customer = Customer(self.instance, self.port)
+        await customer.sign_in(email, password)
+        return customer
+
+    async def visit(self, name: str, path: str = "/") -> httpx.Response:
+        """What a visitor of the service's address gets."""
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            return await client.get(self.instance + path, headers={"Host": f"{name}.localhost:{self.port}"})
+
+    # The database -------------------------------------------------------------------------------
+
+    async def rows(self, statement: str, *values: Any) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.env["DATABASE_URL"], timeout=10)
+        try:
+            return await connection.fetch(statement, *values)
+        finally:
+            await connection.close()
+
+    # The panel's parts --------------------------------------------------------------------------
+
+    def leader(self, part: str) -> processes.Process | None:
+        return processes.leader(self.layout.run / f"{part}.pid")
+
+    async def kill(self, part: str, *, group: bool = True) -> None:
+        """`kill -9`, of its children too; returns when it is gone, which its supervisor may have mended."""
+        victim = self.leader(part)
+        assert victim is not None, f"{part} does not run"
+        with suppress(ProcessLookupError):
+            (os.killpg if group else os.kill)(victim.pid, signal.SIGKILL)
+        await until(lambda: not processes.alive(victim), 5, f"{part} is gone")
+
+    def pause(self, part: str) -> Callable[[], None]:
+        """Stop a part without ending it; what is returned lets it go on, if it is still the same."""
+        victim = self.leader(part)
+        assert victim is not None
+        os.kill(victim.pid, signal.SIGSTOP)
+        return lambda: processes.send(victim, signal.SIGCONT)
+
+    async def healthy(self, seconds: float = 40) -> None:
+        """All parts run, and the API can work."""
+
+        async def check() -> bool:
+            names = {info["name"] for info in self.panel_processes() if info["statename"] == "RUNNING"}
+            if names != set(PARTS):
+                return False
+            try:
+                async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+                    return (await client.get(f"{self.instance}/api/v1/ready")).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        await until(check, seconds, "the installation is healthy")
+
+    def panel_processes(self) -> list[dict[str, Any]]:
+        return self._ask(self.layout.panel_socket)
+
+    def app_processes(self) -> list[dict[str, Any]]:
+        """What the supervisor of customers' apps has, by its own words."""
+        return self._ask(self.layout.engine_socket)
+
+    @staticmethod
+    def _ask(socket: Path) -> list[dict[str, Any]]:
+        transport = SupervisorTransport(None, None, serverurl=f"unix://{socket}")
+        proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        try:
+            return list(proxy.supervisor.getAllProcessInfo())  # type: ignore[arg-type]
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+            return []
+
+    # Customers' processes -----------------------------------------------------------------------
+
+    def running_scripts(self, script: str) -> list[int]:
+        """Pids of the Python processes that run this file; what only wraps them is left out."""
+        found = []
+        for process in processes.everything():
+            with suppress(OSError):
+                words = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
+                if script.encode() in words and b"python" in words[0]:
+                    found.append(process.pid)
+        return found
+
+    def marked(self, *deployments: str) -> list[str]:
+        """`<pid> <marker>` of all processes that the engine started for these deployments."""
+        found = []
+        for process in processes.everything():
+            with suppress(OSError):
+                variables = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+                for variable in variables:
+                    text = variable.decode(errors="replace")
+                    if text.startswith("GAVAN_WORK=") and any(one in text for one in deployments):
+                        found.append(f"{process.pid} {text}")
+        return found
+
+    def belongings(self, *ids: str) -> list[str]:
+        """Files and folders of the engine whose name holds one of these ids."""
+        engine = self.layout.engine
+        return [str(path) for path in engine.rglob("*") if any(one in path.name for one in ids)]
+
+    # Life ---------------------------------------------------------------------------------------
+
+    def cli(self, *words: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "embedded.cli", *words],
+            cwd=self.layout.root,
+            env={**os.environ, "GAVAN_HOME": str(self.layout.home)},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def manage(self, *words: str) -> str:
+        """What a command of `backend.manage` prints, run in this installation."""
+        done = subprocess.run(
+            [sys.executable, "-m", "backend.manage", *words],
+            cwd=self.layout.root,
+            env={**os.environ, **self.env},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout
+
+    def complaints(self, lines: int = 40) -> str:
+        """The newest warnings and errors of the panel's own processes, for whoever reads a failed test."""
+        found = []
+        for part in ("api", "worker", "deployer", "beat"):
+            for line in (self.layout.log / f"{part}.log").read_text(errors="replace").splitlines():
+                with suppress(ValueError):
+                    record = json.loads(line)
+                    if record["level"] in ("WARNING", "ERROR", "CRITICAL"):
+                        words = f"{record['message']}\n{record.get('exception', '')}".strip()
+                        found.append(f"{record['time']} {part} {words}")
+        return "\n".join(sorted(found)[-lines:])
+
+    def left_processes(self) -> list[str]:
+        folder = str(self.layout.root.parent)
+        found = []
+        for process in processes.everything():
+            with suppress(OSError):
+                line = Path(f"/proc/{process.pid}/cmdline").read_text().replace("\0", " ")
+                if folder in line:
+                    found.append(f"{process.pid} {line}")
+        return found
+
+
+def _copy_checkout(root: Path) -> None:
+    root.mkdir()
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, root / name)
+
+
+def _start(folder: Path, git: GatedGit) -> Stack:
+    _copy_checkout(folder / "c")
+    layout = Layout(folder / "c", folder / "h")
+    port = random.choice(PORTS)
+    allowed = f"{git.address},127.0.0.1:{port}"
+    wanted = {**QUICK, "EDGE_PORT": str(port), "GIT_ALLOWED_PRIVATE": allowed}
+    layout.env_file.write_text("".join(f"{name}={value}\n" for name, value in wanted.items()))
+    stack = Stack(layout, {}, git)
+    done = stack.cli("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    stack.env = settings.read(layout.env_file)
+    return stack
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and stack is not None:
+        report.sections.append(("the installation's complaints", stack.complaints()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def gated_git() -> Iterator[GatedGit]:
+    with GatedGit() as server:
+        yield server
+        server.open_all()
+
+
+@pytest.fixture(scope="session")
+def whole_stack(gated_git: GatedGit) -> Iterator[Stack]:
+    # Short, for a unix socket's path is.
+    folder = Path(tempfile.mkdtemp(prefix="gs-"))
+    stack = _start(folder, gated_git)
+    yield stack
+    gated_git.open_all()
+    done = stack.cli("down")
+    left = stack.left_processes()
+    for line in left:
+        with suppress(ProcessLookupError):
+            os.kill(int(line.split()[0]), signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert left == []
+
+
+@pytest.fixture
+async def stack(whole_stack: Stack) -> AsyncIterator[Stack]:
+    """The installation, with all parts running."""
+    await whole_stack.healthy()
+    yield whole_stack
+    whole_stack.git.open_all()
+
+
+@pytest.fixture
+async def customer(stack: Stack) -> AsyncIterator[Customer]:
+    """Somebody new, whose services are deleted after the test."""
+    somebody = await stack.customer()
+    yield somebody
+    await somebody.delete_everything()
+    await somebody.close()
+
+
+@pytest.fixture
+def fresh() -> Callable[[str], str]:
+    """A service's name that nobody has."""
+    return lambda prefix="t": f"{prefix}-{uuid.uuid4().hex[:10]}"
