@@ -53,7 +53,7 @@ def _worker(name: str, queues: str, children: int) -> Callable[[Layout, Environm
 
 
 def _beat(layout: Layout, env: Environment) -> list[str]:
-    return _celery("beat", "--schedule", str(layout.home / "beat"))
+    return _celery("beat", "--schedule", str(layout.run / "beat"))
 
 
 def _apps(layout: Layout, env: Environment) -> list[str]:

@@ -24,7 +24,7 @@ from embedded.web import Edge
 
 BACKING = [part.name for part in PARTS if part.backing]
 PANEL = [part.name for part in PARTS if not part.backing]
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 POLL = 0.05
 STARTS_ALLOWED = 4
 

@@ -88,9 +88,11 @@ class JobDAO(BaseDAO[Job]):
         statement = select(Job).where(Job.state == JobState.RUNNING, Job.lease_until < now())
         return await self.all(statement.limit(limit).with_for_update(skip_locked=True))
 
-    async def unpublished(self, patience: timedelta, limit: int) -> Sequence[Row[Any]]:
+    async def unpublished(self, least: timedelta, most: timedelta, limit: int) -> Sequence[Row[Any]]:
         """Mark and return queued jobs that are due and were not (or too long ago) given to the broker."""
         moment = now()
+        waited = Job.published_at - Job.created_at
+        patience = func.least(most, func.greatest(least, waited))
         due = (
             select(Job.id)
             .where(

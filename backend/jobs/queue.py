@@ -76,4 +76,5 @@ def cancellable(job: Job) -> bool:
         return False
     if job.state == JobState.QUEUED and job.attempts == 0:
         return True
-    return not JobState(job.state).final and job.kind in CANCELLABLE_WHILE_RUNNING
+    ended = JobState(job.state).final or job.progress == 100
+    return not ended and job.kind in CANCELLABLE_WHILE_RUNNING

@@ -13,8 +13,9 @@ from backend.database import Database, now
 from backend.jobs.dao import JobDAO
 from backend.jobs.models import IdempotencyKey, JobState
 
-PATIENCE = timedelta(seconds=10)
-"""How long a published job may wait in the broker before it is published once more."""
+PATIENCE = timedelta(seconds=10), timedelta(minutes=2)
+"""How long a published job may wait in the broker before it is published once more: longer the longer
+it waits already, so that a long queue does not fill the broker with copies."""
 BATCH = 200
 KEYS_KEPT = timedelta(days=1)
 
@@ -27,7 +28,7 @@ async def due(database: Database) -> list[tuple[UUID, str]]:
             logger.warning("job {} lost its worker, attempt {}", job.id, job.attempts)
             job.state, job.lease_until, job.published_at = JobState.QUEUED, None, None
         await dao.flush()
-        return [(row.id, row.queue) for row in await dao.unpublished(PATIENCE, BATCH)]
+        return [(row.id, row.queue) for row in await dao.unpublished(*PATIENCE, BATCH)]
 
 
 class IdempotencyKeys(BaseDAO[IdempotencyKey]):

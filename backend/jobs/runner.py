@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from loguru import logger
@@ -76,20 +76,26 @@ class Claimed:
             pass
 
 
-Handler = Callable[[Claimed], Awaitable[None]]
+T = TypeVar("T")
+Work = Callable[[Claimed], Awaitable[None]]
+Settle = Callable[[Claimed], Awaitable[bool]]
 
 
 class Fail(Protocol):
-    def __call__(self, job: Claimed, error: JobError) -> Awaitable[None]: ...
+    def __call__(self, job: Claimed, error: JobError) -> Awaitable[bool]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a kind of job does. `fail` and `cancel` leave the truth behind when the work did not end well."""
+    """What a kind of job does.
 
-    work: Handler
+    `fail` and `cancel` leave the truth behind when the work did not end well; they say False when
+    it had done what it was for before, so that the job succeeded all the same.
+    """
+
+    work: Work
     fail: Fail
-    cancel: Handler | None = None
+    cancel: Settle | None = None
 
 
 Waiting = tuple[UUID, str]
@@ -136,27 +142,29 @@ async def _work(job: Claimed, kind: Kind, lease: timedelta) -> Waiting | None:
             raise JobError("internal_error", UNEXPECTED)
         await _with_lease(job, kind.work, lease)
     except Cancelled:
-        if kind.cancel is not None:
-            await _settle(job, kind.cancel, lease)
-        return await _end(job, JobState.CANCELLED)
+        if kind.cancel is None or await _settle(job, kind.cancel, lease):
+            return await _end(job, JobState.CANCELLED)
     except JobError as error:
         if error.retry and job.attempts <= MAX_RETRIES:
             await _retry(job, error)
             return None
-        await _settle(job, partial(kind.fail, error=error), lease)
-        return await _end(job, JobState.FAILED, error)
+        if await _settle(job, partial(kind.fail, error=error), lease):
+            return await _end(job, JobState.FAILED, error)
     return await _end(job, JobState.SUCCEEDED)
 
 
-async def _settle(job: Claimed, handler: Handler, lease: timedelta) -> None:
+async def _settle(job: Claimed, handler: Settle, lease: timedelta) -> bool:
     """Leave the truth behind. What goes wrong here is logged, and the job ends all the same."""
     try:
-        await _with_lease(job, handler, lease, heed_cancel=False)
+        return await _with_lease(job, handler, lease, heed_cancel=False)
     except JobError as error:
         logger.error("{} could not be settled: {}", job.kind, error.code)
+        return True
 
 
-async def _with_lease(job: Claimed, work: Handler, lease: timedelta, *, heed_cancel: bool = True) -> None:
+async def _with_lease(
+    job: Claimed, work: Callable[[Claimed], Awaitable[T]], lease: timedelta, *, heed_cancel: bool = True
+) -> T:
     """Run `work` beside a heartbeat; whichever ends first decides."""
     working = asyncio.ensure_future(_classified(job, work))
     beating = asyncio.ensure_future(_heartbeat(job, lease, heed_cancel))
@@ -169,14 +177,14 @@ async def _with_lease(job: Claimed, work: Handler, lease: timedelta, *, heed_can
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
     if working.done() and not working.cancelled():
-        working.result()
-    else:
-        beating.result()
+        return working.result()
+    beating.result()
+    raise LeaseLost
 
 
-async def _classified(job: Claimed, work: Handler) -> None:
+async def _classified(job: Claimed, work: Callable[[Claimed], Awaitable[T]]) -> T:
     try:
-        await work(job)
+        return await work(job)
     except (JobError, Cancelled, LeaseLost, DBAPIError, OSError):
         raise
     except Exception as error:

@@ -86,7 +86,7 @@ def shape_job(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cancellable(row: Mapping[str, Any]) -> bool:
-    if JobState(row["state"]).final or row["kind"] == "service.delete":
+    if JobState(row["state"]).final or row["kind"] == "service.delete" or row["progress"] == 100:
         return False
     fresh = row["state"] == JobState.QUEUED and row["attempts"] == 0
     return fresh or row["kind"] in CANCELLABLE_WHILE_RUNNING

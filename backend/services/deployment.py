@@ -80,11 +80,12 @@ class Deploy:
                     raise JobError(error.code, message, retry=retry) from None
         await self._retire(snapshot)
 
-    async def fail(self, job: Claimed, error: JobError) -> None:
-        await self._give_up(job, DeploymentState.FAILED, error.code, error.message)
+    async def fail(self, job: Claimed, error: JobError) -> bool:
+        return await self._give_up(job, DeploymentState.FAILED, error.code, error.message)
 
-    async def cancel(self, job: Claimed) -> None:
-        await self._give_up(job, DeploymentState.CANCELLED, "cancelled", "The deployment was cancelled.")
+    async def cancel(self, job: Claimed) -> bool:
+        words = "The deployment was cancelled."
+        return await self._give_up(job, DeploymentState.CANCELLED, "cancelled", words)
 
     async def _bring_live(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> None:
         deployment, engine = snapshot.deployment, self._engine
@@ -206,8 +207,8 @@ class Deploy:
             else:
                 await self._engine.remove(str(deployment_id))
 
-    async def _give_up(self, job: Claimed, state: DeploymentState, code: str, reason: str) -> None:
-        """The old release serves on; of the new one nothing stays but its log."""
+    async def _give_up(self, job: Claimed, state: DeploymentState, code: str, reason: str) -> bool:
+        """The old release serves on; of the new one nothing stays but its log. False if it is live."""
         assert job.deployment_id is not None
         assert job.service_id is not None
         async with job.transaction() as session:
@@ -215,11 +216,10 @@ class Deploy:
             row = await deployments.get_locked(job.deployment_id)
             service = await services.get_locked(job.service_id)
             if row is None or service is None:
-                return
+                return True
             if DeploymentState(row.state) is DeploymentState.LIVE:
-                # It failed after it went live, while retiring the old release: it is live all the same.
-                logger.warning("deployment {} stays live: {}", row.id, reason)
-                return
+                logger.warning("deployment {} is live all the same: {}", row.id, reason)
+                return False
             _leave_step(row)
             row.state, row.reason_code, row.reason = state, code, reason[:2000]
             row.finished_at = now()
@@ -236,6 +236,7 @@ class Deploy:
             await self._engine.remove(str(job.deployment_id))
         except (EngineError, TimeoutError) as error:
             logger.warning("left to the reconciler: {}", error)
+        return True
 
     async def _read(self, job: Claimed) -> Snapshot:
         assert job.deployment_id is not None

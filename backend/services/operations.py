@@ -72,14 +72,15 @@ class Operations:
             assert row is not None
             row.deleted_at, row.live_deployment_id = now(), None
 
-    async def start_failed(self, job: Claimed, error: JobError) -> None:
-        if error.code == "never_live":
-            return
-        await self._change(job, status=ServiceStatus.CRASHED, status_reason=error.message[:2000])
+    async def start_failed(self, job: Claimed, error: JobError) -> bool:
+        if error.code != "never_live":
+            await self._change(job, status=ServiceStatus.CRASHED, status_reason=error.message[:2000])
+        return True
 
-    async def stop_failed(self, job: Claimed, error: JobError) -> None:
+    async def stop_failed(self, job: Claimed, error: JobError) -> bool:
         """The reconciler stops it yet: what is desired is written."""
         logger.warning("{} failed: {}", job.kind, error.message)
+        return True
 
     async def _read(self, job: Claimed) -> Service:
         async with self._database.transaction() as session:

@@ -81,6 +81,8 @@ async def _mend(database: Database, engine: Engine, service: Service, unit: Unit
 
 
 async def _write_down(database: Database, service: Service, unit: Unit | None) -> None:
+    if unit is not None and unit.state is UnitState.STARTING:
+        return
     status, reason = _truth(unit)
     async with database.transaction() as session:
         dao, deployments = ServiceDAO(session), DeploymentDAO(session)

@@ -94,6 +94,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 
 @pytest.mark.slow_up
+@pytest.mark.timeout(600)
 def test_a_newcomer_s_day(checkout: Checkout) -> None:
     said = checkout.up()
     password = re.search(r"Password +(\S{16,})", said)
@@ -140,6 +141,7 @@ def test_a_newcomer_s_day(checkout: Checkout) -> None:
 
 
 @pytest.mark.slow_up
+@pytest.mark.timeout(600)
 def test_down_after_the_supervisors_were_killed(checkout: Checkout) -> None:
     checkout.up()
     for name in ("supervisor.pid", "apps.pid"):

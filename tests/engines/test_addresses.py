@@ -140,16 +140,18 @@ def test_accepted(url: str) -> None:
 
 
 def test_what_the_operator_allows() -> None:
-    allowed = Allowed.parse(["localhost:8080", "127.0.0.1:8081", "[::1]:8082", "10.0.0.0/8", "git.corp:443"])
+    allowed = Allowed.parse(
+        ["localhost:8080", "127.0.0.1:8081", "[::1]:8082", "10.0.0.0/8", "git.internal:443"]
+    )
     for url in (
         "http://localhost:8080/x.git",
         "http://127.0.0.1:8081/x.git",
         "http://[::1]:8082/x.git",
         "http://10.20.30.40:999/x.git",
-        "https://git.corp/x.git",
+        "https://git.internal/x.git",
     ):
         check_url(url, allowed)
-    for url in ("http://localhost:8081/x.git", "http://127.0.0.1:8080/x.git", "http://git.corp/x.git"):
+    for url in ("http://localhost:8081/x.git", "http://127.0.0.1:8080/x.git", "http://git.internal/x.git"):
         with pytest.raises(EngineError):
             check_url(url, allowed)
     assert resolve("localhost", 8080, allowed, lambda *_: ["::1", "127.0.0.1"]) == ["::1", "127.0.0.1"]

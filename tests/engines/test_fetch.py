@@ -74,7 +74,9 @@ async def test_branches_tags_and_pinned_commits(panel: Panel) -> None:
     assert error.code == "source_branch_missing"
     assert "feature/ünï, main" in error.message
     for branch in ("", "../../etc", "a b", "-x", "\x00", "refs/heads/main", "main\n"):
-        assert (await refused(panel, panel.git.url("branches"), branch=branch)).code == "source_branch_missing"
+        assert (
+            await refused(panel, panel.git.url("branches"), branch=branch)
+        ).code == "source_branch_missing"
     gone = replace(panel.fetch_spec(panel.git.url("branches")), commit="ab" * 20)
     with pytest.raises(EngineError) as caught:
         await panel.engine.fetch(gone, panel.report)

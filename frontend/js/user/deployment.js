@@ -72,6 +72,15 @@ async function reload() {
   announce();
 }
 
+/** Shows what the stream says at once; the job and the service are asked again when the state changed. */
+function advance(deployment) {
+  const changed = deployment.state !== view.deployment.state;
+  view.deployment = deployment;
+  draw();
+  announce();
+  if (changed) reload().catch(() => {});
+}
+
 async function followLog() {
   const { id, part, signal } = view;
   const log = logView(part("log"), t("deployment.log"));
@@ -90,14 +99,14 @@ async function followLog() {
   const path = () => `/deployments/${id}/log/stream?${new URLSearchParams({ after })}`;
   const receive = (event, data) => {
     if (event === "log") take([data]);
-    if (event === "deployment" && data.state !== view.deployment.state) reload().catch(() => {});
+    if (event === "deployment") advance(data);
   };
   let ended = true;
   // A stream also ends when it is old, so its end alone does not mean the deployment's.
   while (ended && !over() && !signal.aborted) {
     log.note(t("log.live"));
     ended = await follow(path, receive, signal);
-    if (!signal.aborted) await reload();
+    if (!signal.aborted) await reload().catch(() => {});
   }
   log.note("");
 }
