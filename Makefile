@@ -1,7 +1,10 @@
 # Needs Python 3.11 or newer, make, and a package index; everything else is fetched into .gavan/.
+STATE = $(or $(GAVAN_HOME),.gavan)
 # The environment that is there already comes first, so that a Python chosen once stays chosen.
-PYTHON ?= $(shell for python in $(or $(GAVAN_HOME),.gavan)/venv/bin/python python3 python3.14 python3.13 python3.12 python3.11; do \
+ifndef PYTHON
+PYTHON := $(shell for python in $(STATE)/venv/bin/python python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+endif
 RUN = @$(CHECK) && $(PYTHON) -m embedded.bootstrap
 DEV = $(RUN) --dev
 CHECK = { $(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -31,7 +34,7 @@ logs:           ## the last lines of each part (PART=api, LINES=30, FOLLOW=1)
 		$(if $(FOLLOW),--follow)
 
 test:           ## all tests (ARGS="-k name")
-	$(DEV) pytest $(ARGS)
+	$(DEV) pytest -n auto $(ARGS)
 
 bench:          ## all benchmarks (ONLY=name)
 	$(DEV) benchmarks $(if $(ONLY),--only $(ONLY))
@@ -49,4 +52,4 @@ openapi:        ## export openapi/openapi.json
 	$(RUN) backend.manage export-openapi
 
 clean: down     ## down, then delete the Python environment and caches, but no data
-	@rm -rf .gavan/venv .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf $(STATE)/venv .pytest_cache .mypy_cache .ruff_cache

@@ -27,7 +27,8 @@ class Parts:
     engine: Engine
 
 
-def get_parts(request: Request) -> Parts:
+async def get_parts(request: Request) -> Parts:
+    # A plain function would be sent through a thread for each request.
     return request.app.state.parts
 
 
@@ -36,7 +37,7 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
 
     Jobs that were accepted in it are published right after the commit.
     """
-    parts = get_parts(request)
+    parts = await get_parts(request)
     async with parts.database.transaction() as session:
         yield session
     parts.publisher.publish_soon(session)

@@ -11,6 +11,8 @@ from uuid import UUID
 import asyncpg
 import orjson
 from sqlalchemy import DateTime, MetaData, func
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -38,6 +40,26 @@ Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+_AWAY = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the error says that the database cannot be reached now, rather than what it was asked."""
+    if isinstance(error, SQLAlchemyTimeout | asyncpg.QueryCanceledError):
+        return True
+    if isinstance(error, DBAPIError):
+        cause = error.orig and error.orig.__cause__
+        return error.connection_invalidated or (cause is not None and is_away(cause))
+    # Of the file errors only that of a socket: it names no file.
+    missing_socket = isinstance(error, FileNotFoundError) and error.filename is None
+    return isinstance(error, _AWAY) or missing_socket
 
 
 class Timestamps:

@@ -132,6 +132,14 @@ def unexpected(method: str, path: str, error: Exception) -> Response:
     return problem(500, GavanError.code, GavanError.title, "Something went wrong on our side; it was logged.")
 
 
+def unavailable(method: str, path: str, error: Exception) -> Response:
+    """The answer while the database is away: whoever asks again in a moment is helped."""
+    logger.warning("the database is away for {} {}: {}", method, path, type(error).__name__)
+    detail = "The database does not answer. Please try again in a moment."
+    headers = {"Retry-After": "2"}
+    return problem(503, Unavailable.code, Unavailable.title, detail, headers=headers)
+
+
 def install(app: FastAPI) -> None:
     app.add_exception_handler(GavanError, _gavan_error)
     app.add_exception_handler(RequestValidationError, _validation_error)

@@ -10,6 +10,8 @@ from backend.oauth.router import router as oauth
 from backend.projects.router import router as projects
 from backend.services import router as services
 from backend.services.deployments_router import router as deployments
+from backend.services.orders_router import router as orders
+from backend.services.variables_router import router as variables
 from backend.users.router import router as users
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -18,7 +20,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     lk,
     projects,
     catalogue,
+    orders,
     services.router,
+    variables,
     deployments,
     jobs.router,
     monitoring.admin,

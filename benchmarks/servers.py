@@ -69,7 +69,8 @@ class Installation:
             "ENGINE_HOME": str(home / "engine"),
             "ENGINE_SOCKET": str(home / "engine.sock"),
             "DATA_DIR": str(home / "data"),
-            "LOG_LEVEL": "WARNING",
+            "LOG_FORMAT": "pretty",
+            "LOG_LEVEL": "INFO",
         }
         self._wait_for_postgres()
         self.run("alembic", "upgrade", "head")
@@ -115,7 +116,9 @@ def load(socket: Path, path: str, headers: Mapping[str, str], *, seconds: float,
     """What `benchmarks.load` measured."""
     command = [sys.executable, "-m", "benchmarks.load", str(socket), str(seconds), str(connections)]
     asked = json.dumps({"path": path, "headers": dict(headers)})
-    done = subprocess.run(command, cwd=ROOT, input=asked, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, input=asked, capture_output=True, text=True, timeout=seconds + 60, check=False
+    )
     if done.returncode != 0:
         raise RuntimeError(done.stderr[-2000:])
     return json.loads(done.stdout)

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     except Failure as failure:
         say(failure.report())
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         return 130
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from backend.engines.sandbox import detect_isolation
 from embedded import edge, postgres, processes, settings, state
 from embedded.console import Failure, say, step, warn
 from embedded.demo import APP, Demo
@@ -186,8 +186,8 @@ class Up:
             say(f"  Example app     {self.env['APPS_URL'].format(name=example)}")
             say(f"  Demo customer   {self.env['DEMO_EMAIL']}   password: DEMO_PASSWORD in .env")
         say()
-        if shutil.which("bwrap") is None:
-            warn("bubblewrap is not installed: customers' apps are not isolated from each other or the panel")
+        if detect_isolation().name == "none":
+            warn("no working bubblewrap: customers' apps are not isolated from each other or the panel")
         what = "Ready" if changed else "Already running, nothing to do"
         say(f"  {what} after {seconds:.1f} s.   make status · make logs · make down")
 

@@ -51,9 +51,13 @@ class BaseDAO(Store[Any, M]):
         return row
 
     async def get_locked(self, key: Any) -> M | None:
-        """The row under a lock held until the transaction ends, freshly read."""
+        """The row under a lock held until the transaction ends, freshly read.
+
+        Rows that refer to it may be written meanwhile: its key does not change.
+        """
         statement = select(self.model).where(self.model.id == key)  # type: ignore[attr-defined]
-        return await self.one(statement.with_for_update().execution_options(populate_existing=True))
+        locked = statement.with_for_update(key_share=True)
+        return await self.one(locked.execution_options(populate_existing=True))
 
     async def put(self, key: Any, value: M) -> None:
         value.id = key  # type: ignore[attr-defined]

@@ -11,7 +11,8 @@ from backend.engines.base import EngineError, ReleaseSpec, Report, Unit, UnitSta
 
 NEEDED = 2
 """Good answers in a row."""
-PAUSE, PATIENT_PAUSE = 0.03, 0.1
+PAUSE, PATIENT_PAUSE, PAUSE_AFTER_BAD = 0.03, 0.1, 0.5
+"""Seconds between questions: at first, later, and after a bad answer, each of which is a line in its log."""
 ANSWER_TIMEOUT = 10.0
 
 
@@ -66,7 +67,7 @@ async def wait_healthy(
         try:
             async with asyncio.timeout(min(ANSWER_TIMEOUT, remaining)):
                 status = await ask(unit.address, path)
-            connected = True
+            connected, trouble = True, ""
             if status < 500:
                 good += 1
                 if good >= NEEDED:
@@ -85,7 +86,8 @@ async def wait_healthy(
             if trouble != said:
                 await report(f"GET {path}: {trouble}; asking again")
                 said = trouble
-        await asyncio.sleep(PAUSE if time.monotonic() - began < 5 else PATIENT_PAUSE)
+        early = time.monotonic() - began < 5
+        await asyncio.sleep(PAUSE_AFTER_BAD if trouble else PAUSE if early else PATIENT_PAUSE)
     if connected:
         trouble = trouble or "it stopped listening"
         message = f"GET {path} did not answer as it should within {timeout:.0f} seconds: {trouble}."

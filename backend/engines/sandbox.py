@@ -26,6 +26,7 @@ INSIDE = Path("/run/gavan")
 
 SCRATCH_BYTES = 64 * 2**20
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+# One by one: what /etc/ssl/private and its like hold is for nobody's app.
 _CONFIGURATION = (
     "/etc/alternatives",
     "/etc/ca-certificates",
@@ -38,11 +39,16 @@ _CONFIGURATION = (
     "/etc/localtime",
     "/etc/mime.types",
     "/etc/nsswitch.conf",
-    "/etc/pki",
+    "/etc/pki/ca-trust/extracted",
+    "/etc/pki/tls/cert.pem",
+    "/etc/pki/tls/certs",
+    "/etc/pki/tls/openssl.cnf",
     "/etc/protocols",
     "/etc/resolv.conf",
     "/etc/services",
-    "/etc/ssl",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
     "/etc/timezone",
 )
 _CERTIFICATES = (
@@ -122,8 +128,8 @@ def _system_mounts() -> list[str]:
     return [*words, "--proc", "/proc", "--dev", "/dev"]
 
 
-def _under_system(path: str) -> bool:
-    return any(path == top or path.startswith(top + "/") for top in _SYSTEM)
+def _is_shown(path: str) -> bool:
+    return any(path == top or path.startswith(top + "/") for top in (*_SYSTEM, *_CONFIGURATION))
 
 
 def _readable() -> list[str]:
@@ -132,7 +138,7 @@ def _readable() -> list[str]:
     for tool in ("node", "npm"):
         if found := shutil.which(tool):
             paths += [found, str(Path(os.path.realpath(found)).parent.parent)]
-    return [path for path in dict.fromkeys(paths) if not _under_system(path) and path != "/"]
+    return [path for path in dict.fromkeys(paths) if not _is_shown(path) and path != "/"]
 
 
 def enter(

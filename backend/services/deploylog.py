@@ -11,6 +11,7 @@ from uuid import UUID
 from loguru import logger
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.dao.base import BaseDAO
 from backend.database import Database, now
@@ -47,6 +48,7 @@ class DeployLog:
         self._seq = 0
         self._flushing: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
+        self._ended = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         async with self._database.transaction() as session:
@@ -58,10 +60,9 @@ class DeployLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._flushing is not None
-        self._flushing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._flushing
-        await self._flush()
+        self._ended.set()
+        # Not cancelled, also not by our own cancellation: lines that are on their way would be lost.
+        await asyncio.shield(self._flushing)
 
     async def write(self, line: str) -> None:
         if self._seq >= MAX_LINES:
@@ -72,23 +73,37 @@ class DeployLog:
             text = f"— the log is cut here: it has reached {MAX_LINES} lines —"
         self._waiting.append({"deployment_id": self._deployment, "seq": self._seq, "at": now(), "text": text})
 
-    async def _flush_often(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            await self._flush()
+    async def flush(self, session: AsyncSession | None = None) -> None:
+        """Have everything written; inside `session` it is seen if and only if that commits.
 
-    async def _flush(self) -> None:
+        Raises database errors: what must not lose its lines waits for them here.
+        """
         async with self._writing:
             batch, self._waiting = self._waiting, []
             if not batch:
                 return
             try:
-                async with self._database.transaction() as session:
+                if session is not None:
                     await LogLines(session).append(batch)
+                    return
+                async with self._database.transaction() as own:
+                    await LogLines(own).append(batch)
+            except BaseException:
+                self._waiting = batch + self._waiting
+                raise
+
+    async def _flush_often(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), FLUSH_SECONDS)
+            ended = self._ended.is_set()
+            try:
+                await self.flush()
             except (DBAPIError, OSError) as error:
                 # Kept for the next flush; a deployment does not end because its log had to wait.
-                self._waiting = batch + self._waiting
                 logger.warning("deployment log waits: {}", type(error).__name__)
+            if ended:
+                return
 
 
 async def read_log(database: Database, deployment_id: UUID, after: int, size: int) -> list[dict[str, Any]]:

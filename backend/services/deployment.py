@@ -131,6 +131,8 @@ class Deploy:
             ),
             log.write,
         )
+        # What is recorded now is not done again, so its lines would not come again either.
+        await log.flush()
         await self._record(
             job, deployment, build_kind=built.kind, command=built.command, size_bytes=built.size_bytes
         )
@@ -171,8 +173,10 @@ class Deploy:
             kept.status, kept.status_reason = ServiceStatus.RUNNING, None
             kept.desired = Desired.RUNNING
             await services.flush()
+            # With the state, so that whoever sees it final has seen the last line too.
+            await log.write("Live.")
+            await log.flush(session)
             await services.notify(CHANNEL, str(row.id))
-        await log.write("Live.")
 
     async def _through_edge(self, name: str, path: str) -> int | None:
         status = None

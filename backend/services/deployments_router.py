@@ -1,36 +1,88 @@
-"""A deployment and its log."""
+"""Deployments of a service, and the log of each."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
-from backend.context import PartsDep
+from backend.context import PartsDep, SessionDep
+from backend.dao.listing import Page
+from backend.dao.listing import Query as ListQuery
 from backend.dao.read import shaped
 from backend.exceptions import NotFound
-from backend.oauth.principal import Principal, require
+from backend.jobs.idempotency import Answer, OnceDep
 from backend.openapi import problems
-from backend.roles.permissions import ADMIN_SERVICES, DEPLOYMENTS_READ
+from backend.roles.permissions import ADMIN_SERVICES, DEPLOYMENTS_READ, DEPLOYMENTS_WRITE
+from backend.services import lifecycle
 from backend.services import schemas as s
+from backend.services.access import Deployer, DeploymentReader, ReadableService
 from backend.services.deploylog import CHANNEL, read_log
 from backend.services.models import DeploymentState
-from backend.services.views import deployment_of, service_of, shape_deployment, shape_service
-from backend.utils.http import json_answer
+from backend.services.views import DEPLOYMENTS, deployment_of, service_of, shape_deployment, shape_service
+from backend.utils.http import Cursor, Size, job_location, json_answer, json_bytes
 from backend.utils.json import to_json
 from backend.utils.streams import changes
 
 router = APIRouter(prefix="/api/v1", tags=["services"])
 
-Reader = Annotated[Principal, Depends(require(DEPLOYMENTS_READ))]
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="Only lines behind this `seq`.")]
 
 
-async def readable_deployment(deployment_id: UUID, parts: PartsDep, principal: Reader) -> dict[str, Any]:
+@router.post(
+    "/services/{service_id}/deployments",
+    operation_id="deployments_create",
+    summary="Deploy",
+    status_code=202,
+    response_model=s.Accepted,
+    responses=problems(401, 403, 404, 409, 422),
+)
+async def deployments_create(
+    service_id: UUID,
+    session: SessionDep,
+    principal: Deployer,
+    once: OnceDep,
+    _: s.DeploymentIn | None = None,
+) -> Response:
+    """Fetches the newest commit, and brings it live beside what serves now."""
+
+    async def work() -> Answer:
+        service = await lifecycle.locked(session, service_id, principal.project_ids(DEPLOYMENTS_WRITE))
+        deployment, job = await lifecycle.deploy(session, service, principal.user_id, "manual")
+        body = {"job_id": job.id, "service_id": service_id, "deployment_id": deployment.id}
+        return Answer(body, job_location(job.id))
+
+    return await once(session, principal.user_id, work)
+
+
+@router.get(
+    "/services/{service_id}/deployments",
+    operation_id="deployments_list",
+    summary="Deployments of a service",
+    response_model=Page[s.DeploymentView],
+    responses=problems(400, 401, 403, 404, 422),
+)
+async def deployments_list(
+    service: ReadableService,
+    parts: PartsDep,
+    _: DeploymentReader,
+    sort: Literal["number", "-number"] = "-number",
+    cursor: Cursor = None,
+    size: Size = 20,
+) -> Response:
+    """Its history, newest first."""
+    filters = {"service_id": str(service["id"])}
+    pool = await parts.database.reader()
+    return json_bytes(await DEPLOYMENTS.page(pool, ListQuery(sort, size, cursor, filters)))
+
+
+async def readable_deployment(
+    deployment_id: UUID, parts: PartsDep, principal: DeploymentReader
+) -> dict[str, Any]:
     """404 for what is not theirs. An administrator of services sees all."""
     async with parts.database.transaction() as session:
         row = await shaped(session, deployment_of(deployment_id), shape_deployment)

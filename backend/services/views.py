@@ -15,7 +15,6 @@ from backend.dao.listing import Listing, Sort, moment
 from backend.jobs.models import OPEN, Job
 from backend.projects.models import Project, ProjectMember
 from backend.services.models import FINAL, Deployment, DeploymentState, Order, Service
-from backend.services.names import MAX
 from backend.users.models import User
 
 STEPS = (
@@ -252,5 +251,3 @@ ORDERS = Listing(
     filters={"project_ids": _among(Order.project_id), "id": _equals(Order.id)},
     sorts={"created_at": Sort(Order.created_at, moment)},
 )
-
-NAME_QUERY_MAX = MAX

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Query
 from starlette.responses import Response
@@ -22,3 +23,7 @@ def json_bytes(body: bytes) -> Response:
 
 def json_answer(body: Any, status: int = 200) -> Response:
     return Response(to_json(body), status, media_type="application/json")
+
+
+def job_location(job_id: UUID) -> str:
+    return f"/api/v1/jobs/{job_id}"

@@ -7,7 +7,8 @@ import uuid
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend.exceptions import unexpected
+from backend.database import is_away
+from backend.exceptions import unavailable, unexpected
 from backend.logger import request_id
 
 _GIVEN = re.compile(rb"[A-Za-z0-9-]{8,64}")
@@ -37,7 +38,8 @@ class Boundary:
         try:
             await self.app(scope, receive, send_with_id)
         except Exception as error:
-            answer = unexpected(scope.get("method", "-"), scope["path"], error)
+            say = unavailable if is_away(error) else unexpected
+            answer = say(scope.get("method", "-"), scope["path"], error)
             if started or scope["type"] != "http":
                 raise
             await answer(scope, receive, send_with_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,14 +23,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
+def layout(tmp_path: Path) -> Iterator[Layout]:
     """A checkout with this repository's nginx.conf and nothing else."""
     root = tmp_path / "checkout"
     root.mkdir()
     (root / "nginx.conf").symlink_to(ROOT / "nginx.conf")
     made = Layout(root, root / ".gavan")
     made.make_folders()
-    return made
+    yield made
+    shutil.rmtree(made.run)
 
 
 class Upstream(BaseHTTPRequestHandler):
@@ -126,7 +129,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEd
     upstream = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
     Thread(target=upstream.serve_forever, daemon=True).start()
     upstream_port = upstream.server_address[1]
-    port = settings.free_port("127.0.0.1", 31000)
+    port = settings.free_port("127.0.0.1", random.randrange(31000, 39000))
     env = settings.prepare(layout, port=port) | {"API_BIND": f"127.0.0.1:{upstream_port}"}
     edge.prepare(layout, env)
     Path(env["EDGE_ROUTES_FILE"]).write_text("")
@@ -144,3 +147,4 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEd
     process.terminate()
     process.wait(10)
     upstream.shutdown()
+    shutil.rmtree(layout.run)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
 import stat
 from pathlib import Path
 
+from backend.config import Settings
 from embedded import settings
 from embedded.layout import LONGEST_SOCKET_NAME, SOCKET_PATH_LIMIT, Layout
+from tests.embedded.conftest import ROOT
 
 
 def test_secrets_are_made_once_and_closed_to_others(layout: Layout) -> None:
@@ -53,6 +56,21 @@ def test_a_copied_checkout_gets_its_own_paths(layout: Layout, tmp_path: Path) ->
     second = settings.prepare(copy)
     assert second["SECRET_KEY"] == first["SECRET_KEY"]
     assert not [value for value in second.values() if str(layout.home) in value]
+
+
+def test_every_setting_is_documented_and_none_that_is_secret_has_a_value(layout: Layout) -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    documented = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", "\n".join(lines), re.MULTILINE))
+    used = {name.upper() for name in Settings.model_fields} | set(settings.prepare(layout))
+    assert set(documented) == used
+    assert not any(documented[name] for name in (*settings.GENERATED, "DATABASE_URL", "REDIS_URL"))
+
+
+def test_the_backend_reads_what_is_written(layout: Layout) -> None:
+    env = settings.prepare(layout)
+    read = Settings(_env_file=layout.env_file)  # type: ignore[call-arg]
+    assert read.secret_key.get_secret_value() == env["SECRET_KEY"]
+    assert read.git_allowed_private == ("localhost:8080", "127.0.0.1:8080")
 
 
 def test_a_busy_port_is_passed_over() -> None:

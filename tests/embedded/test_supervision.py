@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,12 +27,13 @@ def until(check: Callable[[], object], seconds: float = 15) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Layout]:
     """State of its own below the real checkout, so that the real `embedded.launch` runs."""
     monkeypatch.setenv("GAVAN_HOME", str(tmp_path / "home"))
     layout = Layout.of_checkout()
     layout.make_folders()
-    return layout
+    yield layout
+    shutil.rmtree(layout.run, ignore_errors=True)
 
 
 @pytest.fixture

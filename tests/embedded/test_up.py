@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -88,6 +89,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     packed.seek(0)
     with tarfile.open(fileobj=packed) as archive:
         archive.extractall(root, filter="data")
+    # Away from the default port: other tests and people use that one.
+    (root / ".env").write_text(
+        f"EDGE_PORT={settings.free_port('127.0.0.1', random.randrange(31000, 39000))}\n"
+    )
     made = Checkout(Layout(root, folder / "home"))
     yield made
     made.make("down")

@@ -169,7 +169,7 @@ def test_one_bad_address_among_good_ones_refuses_all() -> None:
 
 
 def test_connects_to_the_address_that_was_vetted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that changes its mind (DNS rebinding) is refused the second time, and the first time is final."""
+    """A name that changes its mind (DNS rebinding) is refused the second time; the first one is final."""
     answers = iter([[PUBLIC], ["127.0.0.1"]])
     reached = []
 

@@ -225,8 +225,8 @@ class Stack:
                 with suppress(ValueError):
                     record = json.loads(line)
                     if record["level"] in ("WARNING", "ERROR", "CRITICAL"):
-                        words = f"{record['message']}\n{record.get('exception', '')}".strip()
-                        found.append(f"{record['time']} {part} {words}")
+                        end = "\n".join(record.get("exception", "").splitlines()[-4:])
+                        found.append(f"{record['time']} {part} {record['message']}\n{end}".strip())
         return "\n".join(sorted(found)[-lines:])
 
     def left_processes(self) -> list[str]:

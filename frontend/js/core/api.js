@@ -3,7 +3,7 @@
  * cookie that scripts cannot read; a problem answer becomes an `ApiError`.
  */
 
-import { known, t } from "/js/core/i18n.js";
+import { known } from "/js/core/i18n.js";
 
 const BASE = "/api/v1";
 const PROFILE = "gavan.profile";
@@ -13,7 +13,7 @@ const DOUBLE_CLICK_MS = 1_500;
 export class ApiError extends Error {
   /** @param {{status:number, code:string, detail?:string, errors?:object[], retryAfter?:number}} facts */
   constructor({ status, code, detail, errors, retryAfter, requestId }) {
-    super(code === "invalid_grant" ? t("problem.invalid_grant") : known(`problem.${code}`, detail || code));
+    super(known(`problem.${code}`, detail || code));
     Object.assign(this, { name: "ApiError", status, code, errors: errors ?? [], retryAfter, requestId });
   }
 
@@ -95,8 +95,9 @@ function refresh() {
   const locked = () => (navigator.locks ? navigator.locks.request("gavan.refresh", turn) : turn());
   refreshing ??= locked()
     .catch((error) => {
-      if ([400, 401].includes(error.status)) forget();
-      throw error;
+      if (![400, 401].includes(error.status)) throw error;
+      forget();
+      throw new ApiError({ status: 401, code: "session_ended" });
     })
     .finally(() => {
       refreshing = null;

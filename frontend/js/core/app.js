@@ -104,7 +104,7 @@ async function redirected(url, found) {
     await loadProfile();
     return null;
   } catch (error) {
-    if (![400, 401].includes(error.status)) throw error;
+    if (error.status !== 401) throw error;
     return `/login?next=${encodeURIComponent(url.pathname + url.search)}`;
   }
 }
@@ -271,7 +271,7 @@ export async function setLanguage(language) {
 }
 
 /** Makes the page and every choice of theme and language on it agree with what is chosen. */
-export function applyChoices() {
+function applyChoices() {
   const theme = localStorage.getItem("gavan.theme") ?? "system";
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;

@@ -50,7 +50,7 @@ export function complete(form) {
 }
 
 /** Puts an ApiError into the form; what belongs to no field goes above it. Other errors are thrown on. */
-export function explain(form, error) {
+function explain(form, error) {
   if (error.name !== "ApiError" || error.status === 401) throw error;
   const left = Object.entries(error.fields).filter(([name, message]) => !fieldError(form, name, message));
   if (error.status === 429 && error.retryAfter) {

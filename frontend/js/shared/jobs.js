@@ -12,7 +12,7 @@ let view = null;
 
 const running = ({ state }) => state === "running" || state === "queued";
 
-export const jobRow = (job) => html`<li class="grid-row" data-key="${job.id}" data-testid="job-row" data-job-state="${job.state}">
+const jobRow = (job) => html`<li class="grid-row" data-key="${job.id}" data-testid="job-row" data-job-state="${job.state}">
   <div><a class="row-name" href="/jobs/${job.id}">${kindName(job.kind)}</a>
     ${job.service && html`<a class="row-link" href="/services/${job.service.id}">${job.service.name}</a>`}</div>
   <div>${jobBadge(job.state)}</div>

@@ -9,6 +9,7 @@ function setMenu(open) {
   element("burger").setAttribute("aria-expanded", String(open));
   // While the menu lies over the page, focus must not leave it.
   element("column").inert = open;
+  document.querySelector(".skip").inert = open;
   if (open) element("sidebar").querySelector("button").focus();
 }
 

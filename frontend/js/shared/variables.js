@@ -60,7 +60,7 @@ export function readVariables(root) {
 const unescape = (text) => text.replace(/\\([^])/g, (_, sign) => ESCAPED[sign] ?? sign);
 
 /** Variables of a .env text. */
-export function parseEnv(text) {
+function parseEnv(text) {
   return [...text.replace(/\r\n/g, "\n").matchAll(LINE)].map(([, name, double, single, bare]) => ({
     name,
     value: double !== undefined ? unescape(double) : (single ?? bare.replace(/\s+#.*$/, "")),

@@ -27,7 +27,7 @@ export const voyage = (steps) => html`<ol class="voyage" data-testid="steps">${s
 )}</ol>`;
 
 /** The steps of a deploying job, for places that know only the job. */
-export function stepsOf(job) {
+function stepsOf(job) {
   const at = job.step === "live" ? STEPS.length : STEPS.indexOf(job.step);
   const over = job.state === "succeeded";
   const here = { running: "active", failed: "failed", cancelled: "failed" }[job.state] ?? "pending";
@@ -66,7 +66,7 @@ const card = (job, brief) => html`<section class="card stack job-card" aria-labe
   </div>
   ${progressBar(job)}
   ${job.deployment_id && voyage(stepsOf(job))}
-  ${brief && job.error && html`<div class="callout" data-tone="bad" role="alert"><strong>${t("job.failed")}</strong><p>${job.error.message}</p></div>`}</section>`;
+  ${brief && job.error && html`<div class="callout" data-tone="bad" role="alert"><strong>${known(`reason.${job.error.code}`, t("job.failed"))}</strong><p>${job.error.message}</p></div>`}</section>`;
 
 export const cancelButton = (job) =>
   (job.cancellable || (job.cancel_requested && !job.finished_at)) &&

@@ -7,7 +7,7 @@ import { duration, known, t } from "/js/core/i18n.js";
 let view = null;
 
 const deploymentRow = (deployment) => html`<li class="grid-row deployment-row" data-key="${deployment.id}" data-testid="deployment-${deployment.number}">
-  <div><a class="row-name" href="/deployments/${deployment.id}">${t("deployment.number", { number: deployment.number })}</a>
+  <div><a class="row-name" href="/deployments/${deployment.id}" aria-label="${t("deployment.number", { number: deployment.number })}">${t("deployment.short", { number: deployment.number })}</a>
     <span class="hint">${known(`trigger.${deployment.trigger}`, deployment.trigger)}</span></div>
   <div class="row">${badge(deployment.state)}${deployment.is_live && html`<span class="tag">${t("deployment.serving")}</span>`}</div>
   <div>${deployment.commit ? html`<span class="cut"><code>${deployment.commit.slice(0, 7)}</code> ${deployment.commit_subject}</span>` : html`<span class="muted">—</span>`}

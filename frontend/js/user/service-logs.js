@@ -15,13 +15,11 @@ export async function open(root, { service, signal }) {
   if (page.truncated) log.note(t("log.truncated"));
   let after = page.next;
   const path = () => `/services/${service.id}/log/stream${after ? `?${new URLSearchParams({ after })}` : ""}`;
-  await follow(
-    path,
-    (event, line) => {
-      if (event !== "log" || line.cursor === after) return;
-      after = line.cursor;
-      log.append([line]);
-    },
-    signal,
-  );
+  const receive = (event, line) => {
+    if (event !== "log" || line.cursor === after) return;
+    after = line.cursor;
+    log.append([line]);
+  };
+  // Goes on while the tab is open, so the page must not wait for it.
+  follow(path, receive, signal);
 }

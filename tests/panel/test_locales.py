@@ -1,0 +1,75 @@
+"""Every text exists in every language, and none is left over."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.panel.sources import FRONTEND, MARKUP, PANEL, SCRIPTS, text
+
+LOCALES: dict[str, dict[str, Any]] = {
+    path.stem: json.loads(text(path)) for path in sorted(FRONTEND.glob("locales/*.json"))
+}
+PLURALS = {"en": {"one", "other"}, "ru": {"one", "few", "many", "other"}}
+ASKED = re.compile(r"\b(?:t|known|fact)\(\s*\"([^\"]+)\"")
+FAMILY = re.compile(r"\b(?:t|known)\(\s*`([\w.]+[._])\$\{")
+STATIC = re.compile(r"data-t=\"([^\"]+)\"")
+ATTRIBUTES = re.compile(r"data-t-attr=\"([^\"]+)\"")
+HOLE = re.compile(r"\{(\w+)\}")
+
+
+def asked() -> set[str]:
+    keys = {key for path in SCRIPTS for key in ASKED.findall(text(path))}
+    for path in MARKUP:
+        keys.update(STATIC.findall(text(path)))
+        pairs = ",".join(ATTRIBUTES.findall(text(path))).split(",")
+        keys.update(pair.partition(":")[2] for pair in pairs if pair)
+    return keys
+
+
+def families() -> tuple[str, ...]:
+    """Beginnings of keys whose end is data: a state, an error's code."""
+    return tuple({prefix for path in SCRIPTS for prefix in FAMILY.findall(text(path))})
+
+
+def forms(value: Any) -> list[str]:
+    return list(value.values()) if isinstance(value, dict) else [value]
+
+
+def test_two_languages_with_the_same_keys_in_the_same_order() -> None:
+    assert set(LOCALES) == set(PLURALS)
+    english, russian = LOCALES["en"], LOCALES["ru"]
+    assert list(english) == list(russian)
+
+
+@pytest.mark.parametrize("language", sorted(PLURALS))
+def test_texts_are_whole(language: str) -> None:
+    for key, value in LOCALES[language].items():
+        if isinstance(value, dict):
+            assert set(value) == PLURALS[language], key
+        assert all(form.strip() for form in forms(value)), key
+
+
+def test_translations_fill_the_same_holes() -> None:
+    for key, value in LOCALES["en"].items():
+        holes = {hole for form in forms(value) for hole in HOLE.findall(form)}
+        translated = {hole for form in forms(LOCALES["ru"][key]) for hole in HOLE.findall(form)}
+        assert holes == translated, key
+
+
+def test_every_text_that_is_asked_for_exists() -> None:
+    assert asked() - set(LOCALES["en"]) == set()
+
+
+def test_every_text_is_asked_for() -> None:
+    everything = "\n".join(text(path) for path in PANEL)
+    prefixes = families()
+    unused = {
+        key
+        for key in LOCALES["en"]
+        if key not in asked() and not key.startswith(prefixes) and f'"{key}"' not in everything
+    }
+    assert unused == set()
