@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,7 +18,7 @@ WEAK_PASSWORDS = frozenset({"", "password", "postgres", "secret", "changeme", "g
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_file=ROOT / ".env", extra="ignore")
+    model_config = SettingsConfigDict(env_file=ROOT / ".env", extra="ignore", frozen=True)
 
     environment: Literal["development", "production"] = "production"
     secret_key: SecretStr
@@ -130,6 +129,19 @@ def _password_of(url: SecretStr) -> str:
     return userinfo.partition(":")[2] if at else ""
 
 
-@lru_cache
+_present: Settings | None = None
+
+
 def get_settings() -> Settings:
-    return Settings()  # type: ignore[call-arg]
+    """The process's settings: read from the environment once, unless others were `use`d."""
+    global _present
+    if _present is None:
+        _present = Settings()  # type: ignore[call-arg]
+    return _present
+
+
+def use(settings: Settings) -> Settings:
+    """Let this process have these settings; what depends on them is made anew when it is asked next."""
+    global _present
+    _present = settings
+    return settings

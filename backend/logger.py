@@ -31,7 +31,7 @@ _SECRETS = (
 )
 _PRETTY = (
     "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <7}</level> <cyan>{name}</cyan> "
-    "{extra[context]}{message}\n{exception}"
+    "{extra[context]}{message}"
 )
 
 
@@ -89,7 +89,7 @@ def setup(level: str, form: str) -> None:
     logger.configure(patcher=_bind)
     # `diagnose` would print the values of local variables, secrets among them.
     if form == "json":
-        logger.add(_json_sink, level=level, format="{message}\n{exception}", backtrace=False, diagnose=False)
+        logger.add(_json_sink, level=level, format="{message}", backtrace=False, diagnose=False)
     else:
         logger.add(_pretty_sink, level=level, format=_PRETTY, backtrace=False, diagnose=False, colorize=None)
     logging.basicConfig(handlers=[_Intercept()], level=logging.getLevelName(level), force=True)

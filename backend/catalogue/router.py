@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from backend.catalogue import loading, schemas
-from backend.context import SessionDep
+from backend.context import PartsDep, SessionDep
 
 router = APIRouter(prefix="/api/v1", tags=["catalogue"])
 
@@ -21,6 +21,7 @@ async def plans(session: SessionDep) -> dict[str, Any]:
 @router.get(
     "/templates", operation_id="templates_list", summary="Templates", response_model=schemas.Templates
 )
-async def templates(session: SessionDep) -> dict[str, Any]:
+async def templates(session: SessionDep, parts: PartsDep) -> dict[str, Any]:
     """What a service can be made from, public examples among them."""
-    return {"items": await loading.Templates(session).offered()}
+    offered = await loading.Templates(session).offered()
+    return {"items": offered, "apps_url": parts.settings.apps_url}

@@ -47,3 +47,6 @@ class Plans(BaseModel):
 
 class Templates(BaseModel):
     items: list[TemplateView]
+    apps_url: str = Field(
+        description="Address of a service; `{name}` is its name.", examples=["http://{name}.localhost:8080"]
+    )

@@ -8,16 +8,20 @@ from uuid import UUID
 from celery import Celery
 
 from backend.celery.config import configuration
-from backend.config import get_settings
+from backend.config import Settings, get_settings
 
 RUN = "jobs.run"
 
 
-@lru_cache
 def sender() -> Celery:
     """A bare Celery application: enough to send by name, without importing the tasks."""
+    return _sender_of(get_settings())
+
+
+@lru_cache(maxsize=2)
+def _sender_of(settings: Settings) -> Celery:
     app = Celery("gavan", set_as_current=False)
-    app.conf.update(configuration(get_settings()))
+    app.conf.update(configuration(settings))
     return app
 
 

@@ -202,6 +202,13 @@ class Engine(ABC):
         """Remove all units of a service, and its logs and folders. Unknown ids are fine."""
 
     @abstractmethod
+    async def reap(self, known: set[str]) -> list[str]:
+        """Remove what belongs to no deployment in `known` (ids) and is older than ten minutes; returns ids.
+
+        For the reconciler, now and then: `known` is every deployment whose files may still be wanted.
+        """
+
+    @abstractmethod
     async def read_log(self, service_id: str, *, after: str | None, limit: int) -> LogPage:
         """What the service's releases printed. `after=None` gives the newest `limit` lines."""
 

@@ -102,6 +102,7 @@ class Build:
         if self._cache.is_dir() and folder_size([self._cache]) > CACHE_BYTES:
             remove_tree(self._cache)
         self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.utime(self._cache)
         sandbox.write_stubs(self._layout.home)
 
     def _steps(self, plan: detect.Plan) -> list[_Step]:

@@ -11,7 +11,7 @@ from backend.engines.base import EngineError, ReleaseSpec, Report, Unit, UnitSta
 
 NEEDED = 2
 """Good answers in a row."""
-PAUSE, PATIENT_PAUSE, PAUSE_AFTER_BAD = 0.03, 0.1, 0.5
+PAUSE, PATIENT_PAUSE, PAUSE_AFTER_BAD = 0.02, 0.1, 0.5
 """Seconds between questions: at first, later, and after a bad answer, each of which is a line in its log."""
 ANSWER_TIMEOUT = 10.0
 
@@ -80,14 +80,14 @@ async def wait_healthy(
         except TimeoutError:
             connected, trouble = True, f"it does not answer within {ANSWER_TIMEOUT:.0f} seconds"
         except OSError:
-            trouble = ""
+            good, trouble = 0, ""
+        pause = PAUSE if time.monotonic() - began < 5 else PATIENT_PAUSE
         if trouble:
-            good = 0
+            good, pause = 0, PAUSE_AFTER_BAD
             if trouble != said:
                 await report(f"GET {path}: {trouble}; asking again")
                 said = trouble
-        early = time.monotonic() - began < 5
-        await asyncio.sleep(PAUSE_AFTER_BAD if trouble else PAUSE if early else PATIENT_PAUSE)
+        await asyncio.sleep(pause)
     if connected:
         trouble = trouble or "it stopped listening"
         message = f"GET {path} did not answer as it should within {timeout:.0f} seconds: {trouble}."

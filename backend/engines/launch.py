@@ -59,7 +59,10 @@ def main() -> None:
     except (KeyError, ValueError, OSError, sealed.SealBroken) as error:
         fail(status, facts, f"its release cannot be opened ({type(error).__name__})")
     write_status(status, facts)
-    become(unit, status, marker, release)
+    try:
+        become(unit, status, marker, release)
+    except OSError as error:
+        fail(status, facts, f"its sandbox cannot be entered ({error.strerror})")
 
 
 def become(unit: Path, status: Path, marker: str, release: dict[str, Any]) -> NoReturn:

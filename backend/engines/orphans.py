@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
 from backend.engines import processes
-from backend.engines.layout import Layout, checked
+from backend.engines.layout import Layout, checked, remove_tree
 from backend.engines.units import Units
 
+CACHE_KEPT = 30 * 86400
+"""Seconds for which a project's package cache is kept after its last build."""
 YOUNG = 600
 """Seconds for which a folder may belong to a deployment that began after the list of known ones was made."""
 
@@ -33,7 +36,14 @@ class Orphans:
             await self._units.forget(checked(name))
             removed.append(name)
         await asyncio.to_thread(self._end_processes, present | known)
+        await asyncio.to_thread(self._drop_unused_caches)
         return removed
+
+    def _drop_unused_caches(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            for cache in list(self._layout.caches.iterdir()):
+                if time.time() - cache.stat().st_mtime > CACHE_KEPT:
+                    remove_tree(cache)
 
     def _is_young(self, deployment_id: str) -> bool:
         try:

@@ -60,7 +60,7 @@ class ProcessEngine(Engine):
         check_url(url, self._allowed)
 
     async def info(self) -> EngineInfo:
-        isolation = await asyncio.to_thread(sandbox.detect_isolation)
+        isolation = await _isolation()
         warnings = ["Apps share this machine's network; memory is limited per process, CPU time not at all."]
         if not isolation.arguments:
             warnings.insert(
@@ -145,14 +145,14 @@ class ProcessEngine(Engine):
             timeout=self._settings.build_timeout,
             max_bytes=min(spec.limits.disk_bytes, self._settings.build_max_bytes),
         )
-        isolation = await asyncio.to_thread(sandbox.detect_isolation)
+        isolation = await _isolation()
         marker = self._marker("build", spec.deployment_id)
         return await Build(self._layout, spec, isolation, bounds, marker).run(report)
 
     # Run ----------------------------------------------------------------------------------------
 
     async def start(self, spec: ReleaseSpec, report: Report) -> Unit:
-        isolation = await asyncio.to_thread(sandbox.detect_isolation)
+        isolation = await _isolation()
         unit = await self._units.start(spec, isolation)
         await report(f"Started on port {unit.address.rpartition(':')[2]}: {spec.command}")
         return unit
@@ -252,6 +252,14 @@ class _FetchAnswer:
             "Fetching was interrupted; this is tried again by itself.",
             retry=Retry.BACKOFF,
         )
+
+
+async def _isolation() -> sandbox.Isolation:
+    try:
+        return await asyncio.to_thread(sandbox.detect_isolation)
+    except OSError as error:
+        message = "This machine is too busy to start anything; this is tried again by itself."
+        raise EngineError("engine_unavailable", message, retry=Retry.BACKOFF) from error
 
 
 def _is_mapped_root() -> bool:

@@ -1,22 +1,20 @@
 """What a customer's build or app sees: by bubblewrap only its own folder and a read-only system.
 
 Paths inside are the real ones (virtual environments hold absolute paths), so that a release built
-with bubblewrap also runs without. The network is shared. Standard library only: the launcher
-imports this at every start of an app.
+with bubblewrap also runs without. The network is shared. The launcher imports this at every start
+of an app, so it imports little itself.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 STAGE = HERE / "stage.py"
@@ -24,6 +22,7 @@ STATIC_SERVER = HERE / "static.py"
 INSIDE = Path("/run/gavan")
 """Where the sandbox shows the engine's own files."""
 
+PROBE_TIMEOUT = 20
 SCRATCH_BYTES = 64 * 2**20
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # One by one: what /etc/ssl/private and its like hold is for nobody's app.
@@ -74,8 +73,7 @@ _NAMESPACES = (
 _FLAGS = tuple(word for flag in _NAMESPACES for word in flag.split("="))
 
 
-@dataclass(frozen=True, slots=True)
-class Isolation:
+class Isolation(NamedTuple):
     """`arguments` begin the command line; empty when there is no working bubblewrap."""
 
     arguments: tuple[str, ...] = ()
@@ -87,7 +85,13 @@ class Isolation:
 
 @functools.lru_cache(maxsize=4)
 def detect_isolation(path: str | None = None) -> Isolation:
-    """Tried once per process: whether bubblewrap is there and may make its namespaces here."""
+    """Tried once per process: whether bubblewrap is there and may make its namespaces here.
+
+    Raises OSError (TimeoutError) when this machine is too busy to tell; that is not remembered, lest
+    apps run without isolation because of a bad moment.
+    """
+    import subprocess
+
     bwrap = shutil.which("bwrap", path=path)
     if bwrap is None:
         return Isolation()
@@ -95,10 +99,10 @@ def detect_isolation(path: str | None = None) -> Isolation:
         arguments = (bwrap, *_FLAGS, *extra)
         probe = [*arguments, *_system_mounts(), "/bin/sh", "-c", "exec /bin/true"]
         try:
-            if subprocess.run(probe, env={}, capture_output=True, timeout=10).returncode == 0:
+            if subprocess.run(probe, env={}, capture_output=True, timeout=PROBE_TIMEOUT).returncode == 0:
                 return Isolation(arguments)
-        except (OSError, subprocess.TimeoutExpired):
-            return Isolation()
+        except subprocess.TimeoutExpired:
+            raise TimeoutError("bubblewrap did not answer") from None
     return Isolation()
 
 
@@ -213,6 +217,8 @@ def search_path(home: Path, isolation: Isolation, tree: Path) -> str:
 
 def write_stubs(home: Path) -> None:
     """The sandbox's user by name, and the command that serves static sites; written when they differ."""
+    import shlex
+
     server = (
         f"#!/bin/sh\nfor file in {INSIDE / STATIC_SERVER.name} {shlex.quote(str(STATIC_SERVER))}; do\n"
         f'    [ -e "$file" ] && exec {shlex.quote(base_python())} -I -S "$file" "$@"\ndone\nexit 127\n'

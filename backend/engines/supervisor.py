@@ -19,6 +19,8 @@ from backend.engines.base import EngineError, Retry
 CALL_TIMEOUT = 30.0
 STOP_GRACE = 10
 """Seconds between SIGTERM and SIGKILL."""
+DESCRIPTORS = 2048
+"""Three for each unit. Not more than needed: before each start supervisord closes as many, one by one."""
 
 NO_FILE, BAD_NAME, BAD_SIGNAL, NOT_EXECUTABLE = 20, 10, 11, 21
 FAILED, ABNORMAL_TERMINATION, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING = 30, 40, 50, 60, 70
@@ -33,7 +35,7 @@ def render_config(home: Path, socket: Path) -> str:
     (more than `STOP_GRACE`), and creates `home`/units and `home`/logs first.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    descriptors = 8192 if hard == resource.RLIM_INFINITY else min(hard, 8192)
+    descriptors = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
     return "\n".join(
         [
             "[unix_http_server]",

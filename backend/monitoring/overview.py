@@ -29,8 +29,8 @@ class Counts(BaseDAO[Service]):
 
 async def overview(parts: Parts, session: AsyncSession) -> dict[str, Any]:
     counts = Counts(session)
-    services = select(Service.status, func.count()).where(Service.deleted_at.is_(None))
-    jobs = select(Job.state, func.count())
+    services = select(Service.status.label("state"), func.count().label("count")).where(Service.deleted_at.is_(None))
+    jobs = select(Job.state, func.count().label("count"))
     return {
         "services": await counts.by(services.group_by(Service.status)),
         "jobs": await counts.by(jobs.group_by(Job.state)),

@@ -57,9 +57,13 @@ def _has_surrogate(value: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in value)
 
 
-@lru_cache(maxsize=1)
 def _vault() -> Vault:
-    return Vault(get_settings().master_key, "service-variables")
+    return _vault_of(get_settings().master_key)
+
+
+@lru_cache(maxsize=2)
+def _vault_of(master: bytes) -> Vault:
+    return Vault(master, "service-variables")
 
 
 def seal_variable(service_id: UUID, name: str, value: str) -> str:

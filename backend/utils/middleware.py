@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,7 +23,7 @@ class Boundary:
             await self.app(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        identity = given.decode() if _GIVEN.fullmatch(given) else uuid.uuid4().hex
+        identity = given.decode() if _GIVEN.fullmatch(given) else os.urandom(16).hex()
         token = request_id.set(identity)
 
         started = False

@@ -370,7 +370,8 @@ async def test_limits_hold(panel: Panel) -> None:
     _, unit = await panel.run(APP, memory_bytes=256 * 2**20, disk_bytes=64 * 2**20, pids=40)
     assert (await get(unit.address, "/eat")).text == "no memory"
     assert "File too large" in (await get(unit.address, "/fill")).text
-    if sandbox.detect_isolation().arguments and os.getuid() != 0:
+    counted = not any("Started by root" in warning for warning in (await panel.engine.info()).warnings)
+    if sandbox.detect_isolation().arguments and counted:
         assert int((await get(unit.address, "/fork")).text) < 40
 
 

@@ -73,3 +73,15 @@ def test_every_text_is_asked_for() -> None:
         if key not in asked() and not key.startswith(prefixes) and f'"{key}"' not in everything
     }
     assert unused == set()
+
+
+CODE = re.compile(r"(?:EngineError|JobError)\(\s*\"(\w+)\"|EngineError\(\s*code=\"(\w+)\"")
+
+
+def test_every_reason_a_deployment_can_fail_for_has_words() -> None:
+    backend = FRONTEND.parent / "backend"
+    sources = [*backend.glob("engines/*.py"), *backend.glob("services/*.py"), *backend.glob("jobs/*.py")]
+    codes = {first or second for path in sources for first, second in CODE.findall(text(path))}
+    assert "build_failed" in codes
+    missing = {code for code in codes if f"reason.{code}" not in LOCALES["en"]}
+    assert missing == set()

@@ -73,7 +73,13 @@ class Customer:
     # Services -----------------------------------------------------------------------------------
 
     async def order(
-        self, name: str, repo_url: str, *, branch: str | None = None, variables: Json | None = None, **more: Any
+        self,
+        name: str,
+        repo_url: str,
+        *,
+        branch: str | None = None,
+        variables: Json | None = None,
+        **more: Any,
     ) -> Json:
         return await self.post("/orders", self.order_body(name, repo_url, branch, variables, **more))
 

@@ -1,8 +1,8 @@
 """A git server with gates: what fetches, builds or starts waits until the test lets it go on.
 
-    git.commit("app", git.app("hello").waits_to_listen("app-late").files)
-    await git.reached("app-late")       # the app is there, and waits
-    git.open("app-late")
+git.commit("app", git.app("hello").waits_to_listen("app-late").files)
+await git.reached("app-late")       # the app is there, and waits
+git.open("app-late")
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.support.gitserver import GitServer
 
 LONGEST_SECONDS = 120
 
-_APP = '''\
+_APP = """\
 import http.server, os, signal, sys, time, urllib.request
 
 
@@ -48,7 +48,7 @@ signal.signal(signal.SIGTERM, end)
 {before}
 wait({start_gate!r})
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Page).serve_forever()
-'''
+"""
 
 # A package whose own build does what the test wants: no registry is needed to have a build step.
 _BUILD_PROJECT = """\
@@ -60,7 +60,7 @@ backend-path = ["."]
 name = "step"
 version = "1"
 """
-_BUILD_STEP = '''\
+_BUILD_STEP = """\
 import base64, os, sys, urllib.request, zipfile
 
 
@@ -72,7 +72,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         wheel.writestr(info + "RECORD", "")
     return "step-1-py3-none-any.whl"
-'''
+"""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -53,10 +54,15 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
 class GitServer:
     """`requests` records (method, path, host header) of all that was asked."""
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self._repos: dict[str, MemoryRepo] = {}
         self._behaviours: dict[str, Behaviour | str] = {}
         self._server = _Server((host, 0), _Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._scheme = "http" if tls is None else "https"
         self.host, self.port = host, int(self._server.server_address[1])
         self.requests: list[tuple[str, str, str]] = []
         self._server.set_app(self._application)
@@ -79,7 +85,7 @@ class GitServer:
         return f"{self.host}:{self.port}"
 
     def url(self, name: str) -> str:
-        return f"http://{self.address}/{name}.git"
+        return f"{self._scheme}://{self.address}/{name}.git"
 
     def empty(self, name: str) -> None:
         self._repo(name)

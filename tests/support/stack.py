@@ -186,10 +186,13 @@ class Stack:
                         found.append(f"{process.pid} {text}")
         return found
 
-    def belongings(self, *ids: str) -> list[str]:
-        """Files and folders of the engine whose name holds one of these ids."""
-        engine = self.layout.engine
-        return [str(path) for path in engine.rglob("*") if any(one in path.name for one in ids)]
+    def belongings(self, *ids: str, logs: bool = True) -> list[str]:
+        """Files and folders of the engine whose name holds one of these ids; what apps printed, if `logs`."""
+        found = []
+        for folder in self.layout.engine.iterdir():
+            if folder.is_dir() and (logs or folder.name != "logs"):
+                found += [str(path) for path in folder.rglob("*") if any(one in path.name for one in ids)]
+        return found
 
     # Life ---------------------------------------------------------------------------------------
 

@@ -22,9 +22,6 @@ const planCard = (plan, at) => html`<label class="choice plan">
   <span><span class="plan-head"><strong>${localised(plan.title)}</strong><span>${price(plan)}</span></span>
     <span class="hint">${planFacts(plan)}</span></span></label>`;
 
-/** The address that a name will get: the panel's own host with the name before it, as the edge routes it. */
-const addressOf = (name) => `${location.protocol}//${name}.${location.host}`;
-
 function nameProblem(name) {
   if (!name) return "";
   if (!/^[a-z]/.test(name)) return t("order.name_start");
@@ -53,11 +50,12 @@ function fillSource(template) {
 
 export async function mount(root, { query, signal }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
-  view = { part, form: root.querySelector("form"), templates: [], example: null };
+  view = { part, form: root.querySelector("form"), templates: [], example: null, appsUrl: "" };
   variablesEditor(part("variables"), []);
   part("address").textContent = t("order.name_hint");
   const [templates, plans] = await Promise.all([get("/templates", {}, signal), get("/plans", {}, signal)]);
   view.templates = templates.items;
+  view.appsUrl = templates.apps_url;
   const chosen = templates.items.find(({ id }) => id === query.template) ?? templates.items[0];
   render(part("templates"), templates.items.map((template) => templateCard(template, chosen)));
   render(part("plans"), plans.items.map(planCard));
@@ -89,7 +87,7 @@ export const actions = {
   "order.name": (input) => {
     const name = input.value.trim();
     fieldError(view.form, "name", nameProblem(name));
-    const preview = name && !nameProblem(name) ? t("order.address", { address: addressOf(name) }) : t("order.name_hint");
+    const preview = view.appsUrl && name && !nameProblem(name) ? t("order.address", { address: view.appsUrl.replace("{name}", name) }) : t("order.name_hint");
     view.part("address").textContent = preview;
   },
   "order.submit": (form) => {

@@ -1,6 +1,6 @@
 /** A service's page: its state and actions, with tabs that are modules of their own. */
 
-import { get, post, remove } from "/js/core/api.js";
+import { get, post, profile, remove } from "/js/core/api.js";
 import { navigate } from "/js/core/app.js";
 import { badge, html, icon, offer, render, repeat, webAddress } from "/js/core/dom.js";
 import { t } from "/js/core/i18n.js";
@@ -9,12 +9,16 @@ import { toast } from "/js/shared/toast.js";
 import { cancelAction, followJob } from "/js/shared/voyage.js";
 
 const TABS = ["overview", "deployments", "logs", "variables", "settings"];
+// What an administrator sees of a service of others; the rest is its project's alone.
+const PUBLIC_TABS = ["overview", "deployments", "logs"];
 const SECONDS = 4;
 let view = null;
 
 const verb = (name, iconName, { primary = false, busy = false } = {}) =>
   html`<button class="button ${primary && "primary"}" type="button" data-action="service.${name}" data-testid="${name}" ${busy && html`disabled`}>
     ${icon(iconName)}${t(`service.${name}`)}</button>`;
+
+const isMember = ({ project_id: project }) => profile()?.projects?.some(({ id }) => id === project) ?? true;
 
 function verbs({ status, active_job_id: busy, live_deployment: live }) {
   if (status === "deleting") return null;
@@ -36,22 +40,23 @@ function head(service) {
       <div class="row"><h1>${service.name}</h1><span data-testid="status">${badge(service.status)}</span></div>
       ${url && html`<a class="mono" href="${url}" target="_blank" rel="noopener">${url.replace(/^https?:\/\//, "")}</a>`}
     </div>
-    <div class="row verbs">${verbs(service)}
+    <div class="row verbs">${isMember(service) && verbs(service)}
       ${open && html`<a class="button primary" href="${url}" target="_blank" rel="noopener" data-testid="open-app">${icon("open")}${t("service.open")}</a>`}</div>
   </div>
+  ${!isMember(service) && html`<div class="callout" data-tone="warn"><p>${t("service.as_administrator")}</p></div>`}
   ${service.status_reason && html`<div class="callout" data-tone="bad" role="status"><strong>${t(`service.is_${service.status === "crashed" ? "crashed" : "failed"}`)}</strong>
     <p>${service.status_reason}</p>${service.active_job_id === null && html`<p><a href="/services/${service.id}/logs">${t("service.see_logs")}</a></p>`}</div>`}`;
 }
 
-const tabs = (id, current) => TABS.map((tab) => {
-  const href = `/services/${id}${tab === "overview" ? "" : `/${tab}`}`;
+const tabs = (service, current) => (isMember(service) ? TABS : PUBLIC_TABS).map((tab) => {
+  const href = `/services/${service.id}${tab === "overview" ? "" : `/${tab}`}`;
   return html`<a href="${href}" ${tab === current && html`aria-current="page"`}>${t(`service.tab_${tab}`)}</a>`;
 });
 
 function draw() {
   const { part, service, tab } = view;
   render(part("head"), head(service));
-  render(part("tabs"), tabs(service.id, tab));
+  render(part("tabs"), tabs(service, tab));
   view.name(service.name);
   view.module?.changed?.(service);
 }
