@@ -5,10 +5,14 @@ ifndef PYTHON
 PYTHON := $(shell for python in $(STATE)/venv/bin/python python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 endif
-RUN = @$(CHECK) && $(PYTHON) -m embedded.bootstrap
+BOOTSTRAP = $(PYTHON) -m embedded.bootstrap
+RUN = @$(CHECK) && $(BOOTSTRAP)
 DEV = $(RUN) --dev
 CHECK = { $(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	echo "Gavan needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }; }
+LINT = { echo "== ruff, mypy, the API document"; \
+	$(BOOTSTRAP) --dev ruff check . && $(BOOTSTRAP) --dev ruff format --check . && \
+	$(BOOTSTRAP) --dev mypy && $(BOOTSTRAP) --dev backend.manage export-openapi --check; }
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade) \
 	--custom-compile-command "make lock" pyproject.toml
 
@@ -33,16 +37,20 @@ logs:           ## the last lines of each part (PART=api, LINES=30, FOLLOW=1)
 	@$(CHECK) && $(PYTHON) -m embedded.cli logs $(if $(PART),--part $(PART)) $(if $(LINES),--lines $(LINES)) \
 		$(if $(FOLLOW),--follow)
 
-test:           ## all tests (ARGS="-k name")
-	$(DEV) pytest -n auto $(ARGS)
+test:           ## style, types, the API document and all tests (ARGS="-k name": these tests only)
+ifdef ARGS
+	$(DEV) pytest $(ARGS)
+else
+	@$(CHECK) && $(LINT); status=$$?; \
+	echo "== tests, on real PostgreSQL, Redis, nginx, Celery and Chromium"; \
+	$(BOOTSTRAP) --dev pytest --numprocesses logical && exit $$status
+endif
 
 bench:          ## all benchmarks (ONLY=name)
 	$(DEV) benchmarks $(if $(ONLY),--only $(ONLY))
 
-lint:           ## style and types
-	$(DEV) ruff check .
-	$(DEV) ruff format --check .
-	$(DEV) mypy backend embedded
+lint:           ## style, types, and whether the API document is what the code says
+	@$(CHECK) && $(LINT)
 
 lock:           ## compile the lock files from pyproject.toml (UPGRADE=1 for newer releases)
 	$(RUN) $(COMPILE) --output-file requirements.txt

@@ -90,6 +90,8 @@ class Database:
             pool_size=size,
             max_overflow=0,
             pool_pre_ping=True,
+            # Errors are logged, and what a statement was given may be a secret.
+            hide_parameters=True,
             connect_args={"timeout": 10, "command_timeout": 60},
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)

@@ -6,9 +6,9 @@ A capability raises one of these; it knows nothing of HTTP but the class it pick
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from loguru import logger
@@ -100,7 +100,9 @@ def problem(
         body["errors"] = errors
     if status == 401:
         headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
-    return Response(orjson.dumps(body), status, headers, media_type=PROBLEM)
+    # The standard library, since a field's name may hold what is no UTF-8: half of a surrogate pair.
+    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(content, status, headers, media_type=PROBLEM)
 
 
 async def _gavan_error(_: Request, exc: Exception) -> Response:

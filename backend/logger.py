@@ -99,7 +99,7 @@ def setup(level: str, form: str) -> None:
     for name in ("uvicorn", "uvicorn.error", "celery", "celery.task", "kombu"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
-    # The edge logs requests, and without query strings; a second line of each costs a fifth of a short request.
+    # The edge logs requests, without query strings; a second line costs a fifth of a short request.
     requests = logging.getLogger("uvicorn.access")
     requests.handlers, requests.propagate = [], False
 

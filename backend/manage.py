@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend import models  # noqa: F401  (the mapper needs all of them)
 from backend.catalogue import loading
-from backend.config import ROOT, get_settings
+from backend.config import ROOT, Settings, get_settings
 from backend.database import Database
 from backend.oauth.clients import ensure_clients
 from backend.roles.shipped import ensure_roles
@@ -59,7 +62,7 @@ def export_openapi(arguments: argparse.Namespace) -> int:
     from backend.main import create_app
     from backend.openapi import export
 
-    document = export(create_app())
+    document = export(create_app(_settings_of_nowhere()))
     if arguments.check:
         if DOCUMENT.exists() and DOCUMENT.read_bytes() == document:
             return 0
@@ -69,6 +72,27 @@ def export_openapi(arguments: argparse.Namespace) -> int:
     DOCUMENT.write_bytes(document)
     print(f"wrote {DOCUMENT.relative_to(Path.cwd()) if DOCUMENT.is_relative_to(Path.cwd()) else DOCUMENT}")
     return 0
+
+
+def _settings_of_nowhere() -> Settings:
+    """The document depends on no setting, so a checkout that was never started can export it too."""
+    key, nowhere = base64.b64encode(os.urandom(32)).decode(), Path(os.devnull)
+    return Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        environment="development",
+        secret_key=SecretStr(key),
+        engine_secret=SecretStr(key),
+        database_url=SecretStr("postgresql://"),
+        redis_url=SecretStr("redis://"),
+        panel_url="http://localhost",
+        apps_url="http://{name}.localhost",
+        edge_address="localhost:80",
+        edge_routes_file=nowhere,
+        edge_pid_file=nowhere,
+        engine_home=nowhere,
+        engine_socket=nowhere,
+        data_dir=nowhere,
+    )
 
 
 def main() -> int:

@@ -1,8 +1,8 @@
 """The base of `services_list`: the panel's own SELECT by raw asyncpg under FastAPI, and nothing else.
 
-Serves one statement with fixed parameters: `BARE_LIST` names a JSON file `{"dsn", "sql", "parameters", "size"}`.
-No token, no permission, no parameters, no cursor, no shape: the fastest honest way to the same rows. It also
-gets what the panel's pool gives itself: ids as text and no round trip that resets the session.
+Serves one statement with fixed parameters, as the JSON file that `BARE_LIST` names says. No token, no
+permission, no query parameters, no cursor, no shape: the fastest honest way to the same rows. It also gets
+what the panel's pool gives itself: ids as text, and no round trip that resets the session.
 """
 
 from __future__ import annotations

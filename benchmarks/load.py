@@ -1,8 +1,8 @@
 """Load on one unix socket, from a process of its own: `python -m benchmarks.load SOCKET SECONDS CONNECTIONS`.
 
-The requests come as JSON on stdin (`{"path", "headers"}`); each connection sends its next one as soon as it has
-the answer to the last. Prints `{"requests", "seconds", "p50", "p99"}`, times in seconds. Any answer but 200 ends
-the run with an error, because it would make the rate a lie.
+The request comes as JSON on stdin (`{"path", "headers"}`); each connection sends it again as soon as it has
+the answer. Prints `{"requests", "seconds", "p50", "p99"}`, times in seconds. Any answer but 200 ends the run
+with an error, because it would make the rate a lie.
 """
 
 from __future__ import annotations

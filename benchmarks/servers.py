@@ -29,7 +29,12 @@ def spawned(command: list[str], log: Path, env: Mapping[str, str] | None = None)
     """The pid of a process that is asked to end when the block does."""
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=out, stderr=out, start_new_session=True
+            command,
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
     try:
         yield process.pid

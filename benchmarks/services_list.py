@@ -1,8 +1,8 @@
 """`services_list`: GET /api/v1/services, everything on, against its SELECT by raw asyncpg under bare FastAPI.
 
-100,000 services: 40,000 in the caller's project, the others in 60 projects, all mixed in time; each with a live
-deployment and its job. Base and panel run one uvicorn worker each and take turns; every round of the panel is
-compared with the rounds of the base before and after it.
+100,000 services: 40,000 in the caller's project, the others in 60 projects, all mixed in time; each with a
+live deployment and its job. Base and panel run one uvicorn worker each and take turns; every round of the
+panel is compared with the rounds of the base before and after it.
 """
 
 from __future__ import annotations
@@ -33,20 +33,25 @@ CONNECTIONS = 32
 POOL = 10
 CREDENTIALS = {"email": "bench@example.com", "password": "a lighthouse on a foggy quay"}
 
+OTHERS = """
+INSERT INTO projects (id, name) SELECT uuidv7(), 'other ' || n FROM generate_series(1, $1::int) n
+"""
 SERVICES_OF_ALL = """
 WITH other AS (SELECT array_agg(id) AS ids FROM projects WHERE id <> $1)
-INSERT INTO services (id, project_id, name, template_id, plan_id, repo_url, branch, health_path, desired, status,
-                      deployments_count, created_at, updated_at)
+INSERT INTO services (id, project_id, name, template_id, plan_id, repo_url, branch, health_path,
+                      desired, status, deployments_count, created_at, updated_at)
 SELECT uuidv7(), CASE WHEN n % 100 < $3 THEN $1 ELSE ids[1 + n % cardinality(ids)] END,
-       'service-' || n, 'git-app', (SELECT min(id) FROM plans), 'https://git.example.com/team/app-' || n || '.git',
-       'main', '/', 'running', 'running', 1, now() - (n || ' seconds')::interval, now()
+       'service-' || n, 'git-app', (SELECT min(id) FROM plans),
+       'https://git.example.com/team/app-' || n || '.git', 'main', '/',
+       'running', 'running', 1, now() - (n || ' seconds')::interval, now()
 FROM generate_series(1, $2::int) n, other
 """
 DEPLOYMENTS_OF_ALL = """
-INSERT INTO deployments (id, service_id, number, trigger, state, repo_url, branch, health_path, plan_id, commit,
-                         commit_subject, steps, created_at, started_at, finished_at)
-SELECT uuidv7(), id, 1, 'order', 'live', repo_url, branch, health_path, plan_id, md5(name) || '00000000',
-       'Answer faster on the first page', '[]', created_at, created_at, created_at + interval '9 seconds'
+INSERT INTO deployments (id, service_id, number, trigger, state, repo_url, branch, health_path, plan_id,
+                         commit, commit_subject, steps, created_at, started_at, finished_at)
+SELECT uuidv7(), id, 1, 'order', 'live', repo_url, branch, health_path, plan_id,
+       md5(name) || '00000000', 'Answer faster on the first page', '[]',
+       created_at, created_at, created_at + interval '9 seconds'
 FROM services
 """
 GO_LIVE = """
@@ -54,8 +59,8 @@ UPDATE services s SET live_deployment_id = d.id, routed_deployment_id = d.id FRO
 WHERE d.service_id = s.id
 """
 JOBS_OF_ALL = """
-INSERT INTO jobs (id, project_id, service_id, deployment_id, kind, queue, state, progress, attempts, run_at, fence,
-                  created_at, started_at, finished_at)
+INSERT INTO jobs (id, project_id, service_id, deployment_id, kind, queue, state, progress, attempts,
+                  run_at, fence, created_at, started_at, finished_at)
 SELECT uuidv7(), s.project_id, s.id, d.id, 'service.deploy', 'deploy', 'succeeded', 100, 1, d.created_at, 1,
        d.created_at, d.created_at, d.finished_at
 FROM deployments d JOIN services s ON s.id = d.service_id
@@ -76,7 +81,9 @@ def run() -> Result:
             }
             token = http.post("/oauth/token", data=form).raise_for_status().json()["access_token"]
             headers = {"authorization": f"Bearer {token}"}
-            project = http.get("/api/v1/projects", headers=headers).raise_for_status().json()["items"][0]["id"]
+            project = (
+                http.get("/api/v1/projects", headers=headers).raise_for_status().json()["items"][0]["id"]
+            )
             asyncio.run(fill(installation.dsn, project))
             deep = f"/api/v1/services?size={SIZE}&cursor={deep_cursor(http, headers)}"
         bare = installation.serve(
@@ -88,10 +95,7 @@ def run() -> Result:
 async def fill(dsn: str, project: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(
-            "INSERT INTO projects (id, name) SELECT uuidv7(), 'other ' || n FROM generate_series(1, $1::int) n",
-            OTHER_PROJECTS,
-        )
+        await connection.execute(OTHERS, OTHER_PROJECTS)
         await connection.execute(SERVICES_OF_ALL, project, ROWS, OWN_SHARE)
         for statement in (DEPLOYMENTS_OF_ALL, GO_LIVE, JOBS_OF_ALL, "VACUUM ANALYZE"):
             await connection.execute(statement)

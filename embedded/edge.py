@@ -11,6 +11,7 @@ from pathlib import Path
 
 from embedded.console import Failure
 from embedded.layout import Layout
+from embedded.processes import unprivileged
 from embedded.settings import has_ipv6_loopback
 
 NAMES = (
@@ -85,8 +86,13 @@ def prepare(layout: Layout, env: Mapping[str, str]) -> bool:
         return False
     draft = target.with_suffix(".draft")
     draft.write_text(wanted)
+    # As nginx will run: as root it would make its folders for a user that it then is not.
     tried = subprocess.run(
-        [*command(layout, draft), "-t", "-q"], capture_output=True, text=True, check=False, cwd=layout.edge
+        [*unprivileged(), *command(layout, draft), "-t", "-q"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=layout.edge,
     )
     if tried.returncode != 0:
         raise Failure(f"nginx refuses its configuration:\n{tried.stderr.strip()}")

@@ -12,7 +12,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -38,15 +38,27 @@ Shape = tuple[frozenset[str], str, bool]
 Compiled = tuple[str, tuple[str, ...], dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
-    column: Any
-    parse: Callable[[Any], Any] = str
-    """From the cursor's JSON back to what the column compares with."""
+def _words(value: Any) -> str:
+    if not isinstance(value, str) or "\x00" in value:
+        raise ValueError("not a text that the database could hold")
+    return value
+
+
+def whole(value: Any) -> int:
+    if type(value) is not int or abs(value) >= 2**31:
+        raise ValueError("not a number of the database")
+    return value
 
 
 def moment(value: Any) -> datetime:
-    return datetime.fromisoformat(value)
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    column: Any
+    parse: Callable[[Any], Any] = _words
+    """From the cursor's JSON back to what the column compares with; anybody may write a cursor."""
 
 
 @dataclass(frozen=True, slots=True)

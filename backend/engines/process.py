@@ -49,9 +49,7 @@ class ProcessEngine(Engine):
         self._settings = settings
         self._allowed = Allowed.parse(settings.allowed_private)
         self._layout = Layout(settings.home.resolve())
-        # Tells this installation's processes from those of another one on the same machine.
-        instance = hashlib.sha256(os.fsencode(self._layout.home)).hexdigest()[:12]
-        self._instance = instance
+        self._instance = instance = instance_of(self._layout.home)
         self._units = Units(settings, self._layout, instance)
         self._orphans = Orphans(self._layout, self._units, instance, self.remove)
 
@@ -252,6 +250,11 @@ class _FetchAnswer:
             "Fetching was interrupted; this is tried again by itself.",
             retry=Retry.BACKOFF,
         )
+
+
+def instance_of(home: Path) -> str:
+    """Tells this installation's processes from those of another one on the same machine."""
+    return hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
 
 
 async def _isolation() -> sandbox.Isolation:

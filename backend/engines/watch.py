@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from backend.engines.base import Report
+from backend.engines.base import EngineError, Report, Retry
 from backend.engines.processes import kill_group
 from backend.engines.text import clean_line
 
 CHUNK = 65536
 LONGEST_RAW_LINE = 16384
+RESERVE = 256 * 2**20
+"""Bytes of free space below which nothing may go on writing."""
 TICK = 0.1
 """Seconds between looks at the free space; the folders themselves are summed up less often."""
 
@@ -27,6 +29,14 @@ class TimedOut(Exception):
 
 class TooLarge(Exception):
     pass
+
+
+class DiskShort(EngineError):
+    """Whatever the child may still write, the databases of the panel come first."""
+
+    def __init__(self) -> None:
+        message = "This server is short of disk space; its operator has to make room. This is tried again."
+        super().__init__("engine_unavailable", message, retry=Retry.BACKOFF)
 
 
 class Sink(Protocol):
@@ -109,7 +119,7 @@ async def run_guarded(
 ) -> int:
     """The exit status of `argv` (negative for a signal), its output handed to `output`.
 
-    Raises `TimedOut` or `TooLarge`. However it ends, the whole process group is killed.
+    Raises `TimedOut`, `TooLarge` or `DiskShort`. However it ends, the whole process group is killed.
     """
     process = await asyncio.create_subprocess_exec(
         *argv,
@@ -121,22 +131,26 @@ async def run_guarded(
         start_new_session=True,
     )
     pumping = asyncio.create_task(_pump(process, stdin, output))
-    waiting = asyncio.create_task(process.wait())
+    waiting = asyncio.create_task(_ended(process))
     watching = asyncio.create_task(_exceeds(folders, max_bytes))
+    deadline = asyncio.timeout(timeout)
     try:
-        async with asyncio.timeout(timeout):
+        async with deadline:
             pending: set[asyncio.Task[object]] = {waiting, watching, pumping}
             while not waiting.done():
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 if watching in done:
+                    watching.result()
                     raise TooLarge
                 if pumping in done:
                     pumping.result()
             kill_group(process.pid)
             # A grandchild that left the group may hold the pipe open for ever.
-            await asyncio.wait({pumping}, timeout=10)
+            await asyncio.wait({pumping}, timeout=5)
     except TimeoutError:
-        raise TimedOut from None
+        if deadline.expired():
+            raise TimedOut from None
+        raise
     finally:
         if not waiting.done():
             kill_group(process.pid)
@@ -147,10 +161,28 @@ async def run_guarded(
             pumping.cancel()
         await asyncio.gather(pumping, watching, return_exceptions=True)
         await waiting
+        # Our end of the pipe, should somebody still hold the other.
+        process._transport.close()  # type: ignore[attr-defined]
     if pumping.done() and not pumping.cancelled() and (error := pumping.exception()):
         raise error
     await output.close()
     return waiting.result()
+
+
+async def _ended(process: asyncio.subprocess.Process) -> int:
+    """The exit status as soon as there is one; `Process.wait` also waits for the end of the output."""
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(process.pid)
+        loop.add_reader(descriptor, gone.set)
+        try:
+            await gone.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+    while process.returncode is None:  # noqa: ASYNC110 (asyncio's own reaper is a moment behind the kernel)
+        await asyncio.sleep(0.002)
+    return process.returncode
 
 
 async def _pump(process: asyncio.subprocess.Process, stdin: bytes, output: Sink) -> None:
@@ -165,13 +197,16 @@ async def _pump(process: asyncio.subprocess.Process, stdin: bytes, output: Sink)
 
 
 async def _exceeds(folders: Sequence[Path], max_bytes: int) -> None:
-    """Returns when the folders hold more than `max_bytes`."""
+    """Returns when the folders hold more than `max_bytes`. Raises `DiskShort`."""
     loop = asyncio.get_running_loop()
     free_before = _free(folders)
-    next_sum, pause = loop.time() + 5 * TICK, 0.0
+    pause = 5 * TICK
+    next_sum = loop.time() + pause
     while True:
         await asyncio.sleep(TICK)
-        suspicious = free_before - _free(folders) > max_bytes
+        if (free := _free(folders)) < RESERVE:
+            raise DiskShort
+        suspicious = free_before - free > max_bytes
         if loop.time() < next_sum and not (suspicious and loop.time() > next_sum - pause / 2):
             continue
         began = loop.time()
@@ -185,5 +220,5 @@ def _free(folders: Sequence[Path]) -> int:
     try:
         info = os.statvfs(folders[0])
     except OSError:
-        return 0
+        return RESERVE
     return info.f_bavail * info.f_frsize

@@ -29,8 +29,9 @@ class Counts(BaseDAO[Service]):
 
 async def overview(parts: Parts, session: AsyncSession) -> dict[str, Any]:
     counts = Counts(session)
-    services = select(Service.status.label("state"), func.count().label("count")).where(Service.deleted_at.is_(None))
-    jobs = select(Job.state, func.count().label("count"))
+    counted = func.count().label("count")
+    services = select(Service.status.label("state"), counted).where(Service.deleted_at.is_(None))
+    jobs = select(Job.state, counted)
     return {
         "services": await counts.by(services.group_by(Service.status)),
         "jobs": await counts.by(jobs.group_by(Job.state)),

@@ -126,6 +126,16 @@ class DeploymentDAO(BaseDAO[Deployment]):
         )
         return [row.id for row in await self.rows(statement)]
 
+    async def environments(self, service_id: UUID, limit: int) -> Sequence[tuple[UUID, str]]:
+        """Id and sealed variables of the newest releases."""
+        statement = (
+            select(Deployment.id, Deployment.environment)
+            .where(Deployment.service_id == service_id, Deployment.environment.is_not(None))
+            .order_by(Deployment.number.desc())
+            .limit(limit)
+        )
+        return [(row.id, row.environment) for row in await self.rows(statement)]
+
     async def forget(self, service_id: UUID) -> None:
         """Drop what a deleted service's deployments hold of secrets and logs."""
         ids = select(Deployment.id).where(Deployment.service_id == service_id)

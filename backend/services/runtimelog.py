@@ -11,13 +11,16 @@ from uuid import UUID
 from backend.context import Parts
 from backend.engines.base import EngineError, LogPage
 from backend.exceptions import Unavailable
-from backend.services.environment import Redactor
+from backend.services.dao import DeploymentDAO
+from backend.services.environment import Redactor, open_snapshot
 from backend.services.lifecycle import variables_of
 from backend.utils.streams import LONGEST_SECONDS
 
 POLL_SECONDS = 0.5
 FIRST_LINES = 200
 BATCH = 500
+RELEASES = 50
+"""How many of the newest releases have their values cut out."""
 
 
 async def page(parts: Parts, service_id: UUID, after: str | None, size: int) -> dict[str, Any]:
@@ -28,11 +31,12 @@ async def page(parts: Parts, service_id: UUID, after: str | None, size: int) -> 
 
 
 async def follow(parts: Parts, service_id: UUID, after: str | None) -> AsyncIterator[dict[str, str]]:
-    redact = await _redactor(parts, service_id)
     end = time.monotonic() + LONGEST_SECONDS
     size = FIRST_LINES if after is None else BATCH
     while time.monotonic() < end:
         found = await _read(parts, service_id, after, size)
+        # Read anew each time: a deployment may have brought new values meanwhile.
+        redact = await _redactor(parts, service_id) if found.lines else Redactor(())
         for line in found.lines:
             yield {"cursor": line.cursor, "text": redact(line.text)}
         after, size = found.next, BATCH
@@ -48,5 +52,9 @@ async def _read(parts: Parts, service_id: UUID, after: str | None, size: int) ->
 
 
 async def _redactor(parts: Parts, service_id: UUID) -> Redactor:
+    """Knows the present values and those of earlier releases, which may still run and print theirs."""
     async with parts.database.transaction() as session:
-        return Redactor((await variables_of(session, service_id)).values())
+        values = list((await variables_of(session, service_id)).values())
+        for deployment_id, sealed in await DeploymentDAO(session).environments(service_id, RELEASES):
+            values += open_snapshot(deployment_id, sealed).values()
+    return Redactor(values)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from backend.config import get_settings
 from backend.dao.base import AnySelect
-from backend.dao.listing import Listing, Sort, moment
+from backend.dao.listing import Listing, Sort, moment, whole
 from backend.jobs.models import OPEN, Job
 from backend.projects.models import Project, ProjectMember
 from backend.services.models import FINAL, Deployment, DeploymentState, Order, Service
@@ -221,7 +221,7 @@ DEPLOYMENTS = Listing(
     select_deployments(),
     id_column=Deployment.id,
     filters={"service_id": _equals(Deployment.service_id)},
-    sorts={"number": Sort(Deployment.number, int)},
+    sorts={"number": Sort(Deployment.number, whole)},
     shape=shape_deployment,
 )
 

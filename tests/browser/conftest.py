@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from typing import Literal, Protocol
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from tests.browser.harbour import Harbour, build_harbour
 from tests.browser.panel import Panel
 from tests.browser.watching import Watch
 from tests.support.customer import Customer
@@ -62,9 +64,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture
-async def windows(browser: Browser, stack: Stack, request: pytest.FixtureRequest) -> AsyncIterator[Windows]:
+async def windows(
+    browser: Browser, stack: Stack, customer: Customer, request: pytest.FixtureRequest
+) -> AsyncIterator[Windows]:
     """Any number of windows, each a browser of its own. At the end none may have complained; of a test that
     failed, a picture of each stays in test-results/failures/.
+
+    They close before the customer's services are deleted, which pages would notice.
     """
     opened: list[Panel] = []
 
@@ -78,6 +84,8 @@ async def windows(browser: Browser, stack: Stack, request: pytest.FixtureRequest
             reduced_motion="reduce",
             color_scheme="light",
         )
+        if language != "en":
+            await context.add_init_script(f"localStorage['gavan.language'] ??= '{language}'")
         host = f"localhost:{stack.port}"
         watch = Watch(context, host)
         panel = Panel(context, await context.new_page(), watch, f"http://{host}")
@@ -122,6 +130,18 @@ def deployed(stack: Stack, customer: Customer, fresh: Callable[[str], str]) -> C
     return deploy
 
 
-def picture(name: str) -> Path:
-    """Where a picture of the gallery goes."""
-    return RESULTS / "screenshots" / f"{name}.png"
+@pytest.fixture(scope="session")
+async def admin(whole_stack: Stack) -> AsyncIterator[Customer]:
+    """An administrator made on the command line, as an operator makes one."""
+    made = json.loads(whole_stack.manage("create-admin", "--email", "browser@example.com"))
+    somebody = await whole_stack.customer(made["email"], made["password"])
+    yield somebody
+    await somebody.close()
+
+
+@pytest.fixture(scope="session")
+async def harbour(whole_stack: Stack) -> AsyncIterator[Harbour]:
+    owner = await whole_stack.customer()
+    yield await build_harbour(whole_stack, owner)
+    await owner.delete_everything()
+    await owner.close()

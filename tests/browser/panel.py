@@ -12,7 +12,7 @@ from tests.support.customer import PASSWORD, Customer
 from tests.support.gates import App
 
 # Cores are shared: what has to come may come late.
-PATIENCE = 30_000
+PATIENCE = 20_000
 expect.set_options(timeout=PATIENCE)
 
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Request, Response, WebError
 
-# Chromium says this of every answer from 400 on; those are heard of as answers, with their path.
-ANSWERED = "Failed to load resource: the server responded with a status of"
+# Chromium says this of every request that failed or was refused; those are heard of with their path.
+REQUEST = "Failed to load resource: "
 LEFT = "net::ERR_ABORTED"
 """A request that its own page gave up, as every page that is left does with its streams."""
 
@@ -42,8 +42,9 @@ class Watch:
 
     def _console(self, message: ConsoleMessage) -> None:
         place: Any = message.location
-        answered = message.text.startswith(ANSWERED)
-        if message.type in ("error", "warning") and self._ours(place.get("url", "")) and not answered:
+        if message.text.startswith(REQUEST) or not self._ours(place.get("url", "")):
+            return
+        if message.type in ("error", "warning"):
             self.complaints.append(f"console {message.type}: {message.text} ({place['url']})")
 
     def _script(self, error: WebError) -> None:

@@ -16,9 +16,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import psutil
 import pytest
 
+from backend.engines import processes
 from backend.engines.base import (
     BuildSpec,
     Built,
@@ -29,7 +29,7 @@ from backend.engines.base import (
     ReleaseSpec,
     Unit,
 )
-from backend.engines.process import ProcessEngine
+from backend.engines.process import ProcessEngine, instance_of
 from backend.engines.supervisor import render_config
 from tests.support.gitserver import GitServer
 
@@ -87,9 +87,6 @@ class Apps:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-
-    def descendants(self) -> list[psutil.Process]:
-        return psutil.Process(self.pid).children(recursive=True)
 
 
 @dataclass
@@ -160,12 +157,12 @@ def supervised(secret: bytes, prefix: list[str]) -> Iterator[Apps]:
     try:
         yield apps
     finally:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            left = apps.descendants()
-            apps.stop()
-            for process in left:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.send_signal(signal.SIGKILL)
+        apps.stop()
+        # What a failed test left, its supervisord killed.
+        instance = instance_of(home.resolve())
+        for pid in processes.marked(lambda value: value.endswith(f"@{instance}")):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -43,9 +43,9 @@ async def test_python_with_requirements(panel: Panel) -> None:
     assert not (folder / "source").exists()
     assert not (folder / "tree/tmp").exists()
     assert any("itsdangerous==2.2.0" in line for line in panel.lines)
-    began = time.monotonic()
+    panel.lines.clear()
     assert await panel.engine.build(panel.build_spec(spec), panel.report) == built
-    assert time.monotonic() - began < 0.2
+    assert panel.lines == [], "what is built is not built again"
 
 
 @needs_node
@@ -96,7 +96,7 @@ async def test_endless_build_is_ended_with_all_its_processes(panel: Panel) -> No
     with pytest.raises(EngineError) as caught:
         await engine.build(panel.build_spec(spec), panel.report)
     assert caught.value.code == "build_timeout"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert not processes.marked(lambda value: spec.deployment_id in value)
 
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import httpx
@@ -15,92 +14,8 @@ import pytest
 
 from backend.engines import processes, sandbox
 from backend.engines.base import EngineError, Retry, UnitState
+from tests.engines.app import APP, get, text_of, until
 from tests.engines.conftest import Panel
-
-SERVER = """
-import json, os, signal, sys, threading, time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        status, body = 200, b""
-        if self.path == "/env":
-            body = json.dumps(dict(os.environ)).encode()
-        elif self.path.startswith("/read"):
-            try:
-                body = open(self.path[5:], "rb").read()
-            except OSError as error:
-                status, body = 404, str(error).encode()
-        elif self.path == "/fail":
-            status = 503
-        elif self.path == "/moved":
-            status = 302
-        elif self.path == "/missing":
-            status = 404
-        elif self.path == "/exit":
-            os._exit(7)
-        elif self.path == "/kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        elif self.path == "/eat":
-            try:
-                status, body = 500, str(len(bytearray(2 << 30))).encode()
-            except MemoryError:
-                body = b"no memory"
-        elif self.path == "/fork":
-            made = 0
-            try:
-                for _ in range(400):
-                    if os.fork() == 0:
-                        time.sleep(3)
-                        os._exit(0)
-                    made += 1
-            except OSError:
-                pass
-            body = str(made).encode()
-        elif self.path == "/fill":
-            try:
-                with open("big", "wb") as file:
-                    for _ in range(400):
-                        file.write(bytes(1 << 20))
-                body = b"filled"
-            except OSError as error:
-                body = str(error).encode()
-        self.send_response(status)
-        self.send_header("Location", "http://127.0.0.1:1/")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-def stop(*_):
-    print("asked to stop", flush=True)
-    time.sleep(float(os.environ.get("LINGER", "0")))
-    print("stopped in order", flush=True)
-    os._exit(0)
-
-signal.signal(signal.SIGTERM, stop)
-time.sleep(float(os.environ.get("LATE", "0")))
-print("listening on", os.environ["PORT"], flush=True)
-port = int(os.environ["PORT"]) + int(os.environ.get("OFF_BY", "0"))
-ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
-"""
-APP = {"server.py": SERVER, "Procfile": "web: python3 server.py\n"}
-
-
-async def get(address: str, path: str) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=30) as client:
-        return await client.get(f"http://{address}{path}")
-
-
-async def text_of(panel: Panel, service_id: str) -> str:
-    page = await panel.engine.read_log(service_id, after=None, limit=1000)
-    return "\n".join(line.text for line in page.lines)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], timeout: float = 15) -> None:
-    deadline = time.monotonic() + timeout
-    while not await condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
 
 
 async def test_whole_life(panel: Panel) -> None:
@@ -161,14 +76,14 @@ async def test_sigterm_ends_gracefully_and_sigkill_what_does_not(panel: Panel) -
     release, _ = await panel.run(APP, {"LINGER": "1"})
     began = time.monotonic()
     await panel.engine.stop(release.deployment_id)
-    assert 1 <= time.monotonic() - began < 4
+    assert 1 <= time.monotonic() - began < 8
     assert "stopped in order" in await text_of(panel, release.service_id)
 
     stubborn = {**APP, "Procfile": "web: trap '' TERM; cd . && python3 server.py & wait; sleep 100\n"}
     release, _ = await panel.run(stubborn, {"LINGER": "100"})
     began = time.monotonic()
     await panel.engine.stop(release.deployment_id)
-    assert 9 <= time.monotonic() - began < 15
+    assert 9 <= time.monotonic() - began < 25
     assert not processes.marked(lambda value: release.deployment_id in value)
     await panel.engine.remove(release.deployment_id)
 
@@ -220,103 +135,6 @@ async def test_a_port_that_a_stranger_took_is_given_up(panel: Panel) -> None:
         healthy = await panel.engine.wait_healthy(release, panel.report, timeout=10)
         env = json.loads((await get(healthy.address, "/env")).text)
         assert f"127.0.0.1:{env['PORT']}" == healthy.address
-
-
-@pytest.mark.parametrize("path", ["/missing", "/moved", "/?a=b c\r\nX: y"])
-async def test_any_answer_below_500_is_healthy(panel: Panel, path: str) -> None:
-    spec, built = await panel.build(APP)
-    release = panel.release(spec, built, health_path=path)
-    await panel.engine.start(release, panel.report)
-    await panel.engine.wait_healthy(release, panel.report, timeout=10)
-
-
-async def test_listening_late_is_fine(panel: Panel) -> None:
-    release, _ = await panel.run(APP, {"LATE": "1.5"})
-    assert "listening" in await text_of(panel, release.service_id)
-
-
-async def test_failing_health_check(panel: Panel) -> None:
-    spec, built = await panel.build(APP)
-    release = panel.release(spec, built, health_path="/fail")
-    await panel.engine.start(release, panel.report)
-    with pytest.raises(EngineError) as caught:
-        await panel.engine.wait_healthy(release, panel.report, timeout=1.5)
-    assert (caught.value.code, caught.value.retry) == ("health_failed", Retry.NEVER)
-    assert "it answers 503" in caught.value.message
-    assert "GET /fail" in caught.value.message
-
-
-async def test_not_listening_names_the_port_it_listens_on_instead(panel: Panel) -> None:
-    spec, built = await panel.build(APP)
-    release = panel.release(spec, built, {"OFF_BY": "10000"})
-    unit = await panel.engine.start(release, panel.report)
-    with pytest.raises(EngineError) as caught:
-        await panel.engine.wait_healthy(release, panel.report, timeout=1.5)
-    assert caught.value.code == "unit_not_listening"
-    assert f"listens on {int(unit.address.split(':')[1]) + 10000} instead" in caught.value.message
-    assert "PORT" in caught.value.message
-    assert "listening on" in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        ("no-such-command --x", "not found"),
-        ("./server.py", "cannot be executed"),
-        ("python3 -c 'print(\"last words\"); exit(3)'", "exit status 3"),
-        ("sh -c 'kill -9 $$'", "SIGKILL"),
-        ("true", "keep running"),
-        ("echo one && exit 5", "exit status 5"),
-    ],
-)
-async def test_ending_at_once_is_noticed_at_once(panel: Panel, command: str, words: str) -> None:
-    spec, built = await panel.build({**APP, "Procfile": f"web: {command}\n"})
-    release = panel.release(spec, built)
-    await panel.engine.start(release, panel.report)
-    began = time.monotonic()
-    with pytest.raises(EngineError) as caught:
-        await panel.engine.wait_healthy(release, panel.report, timeout=20)
-    assert time.monotonic() - began < 3
-    assert caught.value.code == "unit_exited"
-    assert words in caught.value.message
-    if "last words" in command:
-        assert "last words" in caught.value.message
-
-
-async def test_dying_later_is_restarted_and_told(panel: Panel) -> None:
-    release, unit = await panel.run(APP)
-    await asyncio.sleep(1.2)
-    with pytest.raises(httpx.HTTPError):
-        await get(unit.address, "/kill")
-
-    async def back() -> bool:
-        found = await panel.engine.inspect(release.deployment_id)
-        return found is not None and found.state is UnitState.RUNNING and found.pid != unit.pid
-
-    await until(back)
-    await panel.engine.wait_healthy(release, panel.report, timeout=10)
-    assert (await text_of(panel, release.service_id)).count("listening on") == 2
-
-
-async def test_dying_again_and_again_is_given_up_with_a_reason(panel: Panel) -> None:
-    spec, built = await panel.build({**APP, "Procfile": "web: sh -c 'exit 9'\n"})
-    release = panel.release(spec, built)
-    await panel.engine.start(release, panel.report)
-
-    async def fatal() -> bool:
-        unit = await panel.engine.inspect(release.deployment_id)
-        assert unit
-        assert unit.state is not UnitState.RUNNING
-        return unit.state is UnitState.FATAL
-
-    await until(fatal, 20)
-    unit = await panel.engine.inspect(release.deployment_id)
-    assert unit
-    assert "exit status 9" in (unit.reason or "")
-    await panel.engine.stop(release.deployment_id)
-    unit = await panel.engine.inspect(release.deployment_id)
-    assert unit
-    assert unit.state is UnitState.STOPPED
 
 
 async def test_secrets_are_on_no_disk_and_no_command_line(panel: Panel) -> None:

@@ -20,8 +20,8 @@ import pytest
 
 from backend.engines import launch, orphans, processes, sandbox
 from backend.engines.base import UnitState
+from tests.engines.app import APP, get, text_of, until
 from tests.engines.conftest import ROOT, Apps, Panel, supervised
-from tests.engines.test_run import APP, get, text_of, until
 
 PREFIXES = {"plain": [], "mapped": ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]}
 
@@ -165,7 +165,7 @@ async def test_short_lives_wait_longer_and_longer(panel: Panel, monkeypatch: pyt
     """Lives of over a second escape supervisord's own limit; the launcher counts them."""
     release, unit = await panel.run(APP)
     status = panel.apps.home / "deployments" / release.deployment_id / "unit" / "status"
-    _add(status, short_starts=launch.PATIENCE)
+    _add(status, short_starts=launch.PATIENCE + 1)
     await asyncio.sleep(1.1)
     with pytest.raises(httpx.HTTPError):
         await get(unit.address, "/exit")
@@ -174,10 +174,10 @@ async def test_short_lives_wait_longer_and_longer(panel: Panel, monkeypatch: pyt
         found = await panel.engine.inspect(release.deployment_id)
         return found is not None and found.state is UnitState.BACKOFF and "status 7" in (found.reason or "")
 
-    await until(waits, 5)
+    await until(waits, 20)
     launch_facts = launch.read_status(status)
-    assert launch_facts["short_starts"] == launch.PATIENCE + 1
-    await until(lambda: _running(panel, release.deployment_id), 10)
+    assert launch_facts["short_starts"] == launch.PATIENCE + 2
+    await until(lambda: _running(panel, release.deployment_id), 20)
     _add(status, short_starts=launch.GIVE_UP)
     await panel.engine.wait_healthy(release, panel.report, timeout=10)
     with pytest.raises(httpx.HTTPError):

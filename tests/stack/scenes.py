@@ -1,4 +1,4 @@
-"""What the tests of a whole installation have in common: orders held at a step, and what must be true after."""
+"""What tests of a whole installation share: orders held at a step, and what must be true afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A customer who speaks to a running installation through its edge, and is patient with what is being killed."""
+"""A customer who speaks to an installation through its edge, and is patient with what is being killed."""
 
 from __future__ import annotations
 

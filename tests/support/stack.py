@@ -1,4 +1,4 @@
-"""A whole installation, as `make up` makes it: a copy of the checkout with state, settings and port of its own.
+"""A whole installation, as `make up` makes it: a copy of the checkout with its own state, settings and port.
 
 One per xdist worker, made when the first test asks for it (about 6 s, 500 MB). Its parts may be
 killed: every test leaves it to the panel's supervisor to bring them back, and waits for that.
@@ -257,7 +257,7 @@ def _start(folder: Path, git: GatedGit) -> Stack:
     _copy_checkout(folder / "c")
     layout = Layout(folder / "c", folder / "h")
     port = random.choice(PORTS)
-    allowed = f"{git.address},127.0.0.1:{port}"
+    allowed = f"{git.address},127.0.0.1:{port},localhost:{port}"
     wanted = {**QUICK, "EDGE_PORT": str(port), "GIT_ALLOWED_PRIVATE": allowed}
     layout.env_file.write_text("".join(f"{name}={value}\n" for name, value in wanted.items()))
     stack = Stack(layout, {}, git)

@@ -27,7 +27,7 @@ const PROFILE_AGE_MS = 300_000;
 const SLOW_MS = 150;
 
 for (const route of routes) {
-  const source = route.path.replace(/\/:(\w+)\?/g, "(?:/(?<$1>[^/]+))?").replace(/:(\w+)/g, "(?<$1>[^/]+)");
+  const source = route.path.replace(/\/:(\w+)\?/g, "(?:/(?<$1>[^/]+))?").replace(/:(\w+)/g, "(?<$1>[0-9a-f-]{36})");
   route.pattern = new RegExp(`^${source}/?$`);
 }
 

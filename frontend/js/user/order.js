@@ -31,6 +31,13 @@ function nameProblem(name) {
   return "";
 }
 
+function previewAddress() {
+  const name = view.form.elements.name.value.trim();
+  const address = view.appsUrl?.replace("{name}", name);
+  view.part("address").textContent =
+    address && name && !nameProblem(name) ? t("order.address", { address }) : t("order.name_hint");
+}
+
 function fillSource(template) {
   const { form } = view;
   const repo = form.elements["source.repo_url"];
@@ -52,10 +59,12 @@ export async function mount(root, { query, signal }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   view = { part, form: root.querySelector("form"), templates: [], example: null, appsUrl: "" };
   variablesEditor(part("variables"), []);
-  part("address").textContent = t("order.name_hint");
+  previewAddress();
   const [templates, plans] = await Promise.all([get("/templates", {}, signal), get("/plans", {}, signal)]);
   view.templates = templates.items;
   view.appsUrl = templates.apps_url;
+  // The name may have been typed before the catalogue came.
+  previewAddress();
   const chosen = templates.items.find(({ id }) => id === query.template) ?? templates.items[0];
   render(part("templates"), templates.items.map((template) => templateCard(template, chosen)));
   render(part("plans"), plans.items.map(planCard));
@@ -87,8 +96,7 @@ export const actions = {
   "order.name": (input) => {
     const name = input.value.trim();
     fieldError(view.form, "name", nameProblem(name));
-    const preview = view.appsUrl && name && !nameProblem(name) ? t("order.address", { address: view.appsUrl.replace("{name}", name) }) : t("order.name_hint");
-    view.part("address").textContent = preview;
+    previewAddress();
   },
   "order.submit": (form) => {
     if (!complete(form)) return null;

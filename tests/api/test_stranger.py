@@ -1,0 +1,166 @@
+"""What belongs to somebody else does not exist: the whole API document, walked with other people's tokens."""
+
+from __future__ import annotations
+
+import httpx
+from fastapi import FastAPI
+
+from backend.database import Database
+from backend.projects.membership import add_member
+from tests.api.operations import EMPTY_LISTS, OWN, PUBLIC, Operation, is_problem
+from tests.support.people import Person, UserFactory
+
+
+async def test_a_stranger(  # type: ignore[no-untyped-def]
+    client: httpx.AsyncClient, walk: list[Operation], objects, stranger: Person, everything
+) -> None:
+    before, wrong, walked = await everything(), [], 0
+    for operation in walk:
+        if operation.id in PUBLIC | OWN:
+            continue
+        walked += 1
+        answer = await operation.call(client, objects, headers=stranger.headers)
+        told = (operation.id, answer.status_code, answer.text[:200])
+        if operation.is_admin:
+            right = answer.status_code == 403 and answer.json()["code"] == "permission_missing"
+        elif operation.ids:
+            right = answer.status_code == 404 and is_problem(answer)
+        else:
+            # An operation that is none of these is new: say here what a stranger gets.
+            right = operation.id in EMPTY_LISTS and answer.status_code == 200 and answer.json()["items"] == []
+        if not (right and operation.declares(answer)):
+            wrong.append(told)
+    assert wrong == []
+    assert walked > 20
+    assert await everything() == before
+
+
+async def test_the_walk_would_notice(
+    client: httpx.AsyncClient, walk: list[Operation], objects: dict[str, str], owner: Person
+) -> None:
+    """To the owner the same calls are answered: the 404s above are about who asks."""
+    for operation in walk:
+        if operation.ids and "stream" not in operation.path and "events" not in operation.path:
+            answer = await operation.call(client, objects, headers=owner.headers)
+            assert answer.status_code in (200, 202, 409, 503), (operation.id, answer.text)
+            assert operation.declares(answer), (operation.id, answer.status_code)
+
+
+async def test_filters_and_bodies_that_name_what_is_not_theirs(  # type: ignore[no-untyped-def]
+    client: httpx.AsyncClient, objects, stranger: Person, owner: Person, everything
+) -> None:
+    for path in ("services", "jobs", "orders"):
+        whose = {"project_id": objects["project_id"], "service_id": objects["service_id"]}
+        answer = await client.get(f"/api/v1/{path}", params=whose, headers=stranger.headers)
+        assert answer.json()["items"] == []
+        # Their cursor leads nowhere either.
+        page = (await client.get(f"/api/v1/{path}?size=1", headers=owner.headers)).json()
+        assert len(page["items"]) == 1
+    before = await everything()
+    body = {
+        "project_id": objects["project_id"],
+        "template_id": "git-app",
+        "plan_id": "dinghy",
+        "name": "not-mine",
+        "source": {"repo_url": "https://git.example.com/a.git"},
+    }
+    answer = await client.post("/api/v1/orders", json=body, headers=stranger.headers)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    projects = (await client.get("/api/v1/projects", headers=stranger.headers)).json()["items"]
+    assert [project["id"] for project in projects] == [str(stranger.project_id)]
+    assert await everything() == before
+
+
+async def test_a_narrow_scope(
+    client: httpx.AsyncClient, walk: list[Operation], objects: dict[str, str], user_factory: UserFactory
+) -> None:
+    """A token for less than its user may: 403, whatever else it asks."""
+    person = await user_factory(scope="me:read")
+    for operation in walk:
+        if operation.id in PUBLIC or operation.id == "me_get":
+            continue
+        answer = await operation.call(client, objects, headers=person.headers)
+        assert answer.status_code == 403, (operation.id, answer.status_code)
+        assert is_problem(answer)
+        assert operation.declares(answer)
+
+
+async def test_support_and_administrators_see_but_do_not_touch(  # type: ignore[no-untyped-def]
+    client: httpx.AsyncClient, walk: list[Operation], objects, user_factory: UserFactory, everything
+) -> None:
+    admin = await user_factory(roles=("user", "admin"))
+    before = await everything()
+    for operation in walk:
+        if operation.method == "GET" or not operation.ids:
+            continue
+        answer = await operation.call(client, objects, headers=admin.headers)
+        assert answer.status_code == 404, (operation.id, answer.status_code)
+    assert await everything() == before
+    path = f"/api/v1/services/{objects['service_id']}"
+    assert (await client.get(path, headers=admin.headers)).status_code == 200
+    assert (await client.get(f"{path}/variables", headers=admin.headers)).status_code == 404
+    assert (await client.get("/api/v1/services", headers=admin.headers)).json()["items"] == []
+    listed = (await client.get("/api/v1/admin/services", headers=admin.headers)).json()["items"]
+    assert [item["id"] for item in listed] == [objects["service_id"]]
+
+
+async def test_a_viewer_of_the_project_sees_and_changes_nothing(  # type: ignore[no-untyped-def]
+    client: httpx.AsyncClient,
+    walk: list[Operation],
+    objects,
+    owner: Person,
+    stranger: Person,
+    database: Database,
+    everything,
+) -> None:
+    async with database.transaction() as session:
+        await add_member(session, owner.project_id, stranger.id, "viewer")
+    before = await everything()
+    for operation in walk:
+        if not operation.ids or "stream" in operation.path or "events" in operation.path:
+            continue
+        answer = await operation.call(client, objects, headers=stranger.headers)
+        expected = (200, 503) if operation.method == "GET" else (403, 404)
+        assert answer.status_code in expected, (operation.id, answer.text)
+    assert await everything() == before
+
+
+async def test_what_was_deleted_is_gone_for_its_owner_too(
+    app: FastAPI, client: httpx.AsyncClient, walk: list[Operation], objects: dict[str, str], owner: Person
+) -> None:
+    async with app.state.parts.database.transaction() as session:
+        from sqlalchemy import text
+
+        await session.execute(text("UPDATE services SET deleted_at = now()"))
+    for operation in walk:
+        if {"service_id", "deployment_id"} & set(operation.ids):
+            answer = await operation.call(client, objects, headers=owner.headers)
+            assert answer.status_code == 404, (operation.id, answer.text)
+
+
+class TestAnonymous:
+    async def test_nobody(
+        self, client: httpx.AsyncClient, walk: list[Operation], objects: dict[str, str]
+    ) -> None:
+        for operation in walk:
+            answer = await operation.call(client, objects)
+            if operation.id in PUBLIC:
+                assert answer.status_code != 401, operation.id
+                continue
+            assert answer.status_code == 401, (operation.id, answer.status_code)
+            assert is_problem(answer)
+            assert operation.declares(answer)
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert operation.document["security"], operation.id
+
+    async def test_ids_tell_nothing(self, client: httpx.AsyncClient, walk: list[Operation]) -> None:
+        """Whether something exists is not said to whoever has no token."""
+        nothing = dict.fromkeys(
+            ("project_id", "service_id", "deployment_id", "job_id"), "00000000-0000-7000-8000-000000000000"
+        )
+        for operation in walk:
+            if operation.ids:
+                assert (await operation.call(client, nothing)).status_code == 401
+
+    async def test_public_ones_declare_no_token(self, walk: list[Operation]) -> None:
+        assert {one.id for one in walk if not one.document.get("security")} == PUBLIC

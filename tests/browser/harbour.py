@@ -1,0 +1,66 @@
+"""Somebody with services of every kind, for pages that only look: nobody changes them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from tests.support.customer import Customer
+from tests.support.stack import Stack
+
+LONGEST = "lighthouse-keeper-and-fog-signal-control"
+HISTORY = {
+    "tide-tables": ["Times of the tides, by moon", "Round heights to 5 cm"],
+    "ferry-bookings": ["Sell return tickets"],
+    "harbour-radio": ["Play the sea"],
+    "crab-count": ["Tell crabs apart"],
+    LONGEST: [
+        "Merge branch 'fog-signal/on-the-quarter-hour-unless-the-visibility-is-better-than-two-miles' into main"
+    ],
+}
+
+
+@dataclass
+class Harbour:
+    owner: Customer
+    services: dict[str, str]
+    """Ids by name."""
+    live: str
+    """A deployment that serves."""
+    failed: str
+    """A deployment that failed, after one that serves on."""
+    job: str
+
+
+def page(name: str, subject: str) -> dict[str, str]:
+    title = name.replace("-", " ").capitalize()
+    return {"index.html": f"<!doctype html><title>{title}</title><h1>{title}</h1><p>{subject}</p>"}
+
+
+async def build_harbour(stack: Stack, owner: Customer) -> Harbour:
+    harbour = Harbour(owner, {}, "", "", "")
+
+    async def build(name: str, subjects: list[str]) -> None:
+        for subject in subjects:
+            files = {"README.md": subject} if name == LONGEST else page(name, subject)
+            stack.git.commit(name, files, message=subject)
+            if service := harbour.services.get(name):
+                accepted = await owner.deploy(service)
+            else:
+                accepted = await owner.order(
+                    name, stack.git.url(name), variables={"TIMEZONE": "Europe/Lisbon"}
+                )
+                harbour.services[name] = accepted["service_id"]
+            await owner.finished(accepted["job_id"])
+            harbour.live, harbour.job = accepted["deployment_id"], accepted["job_id"]
+
+    rest = {name: subjects for name, subjects in HISTORY.items() if name != "tide-tables"}
+    await asyncio.gather(*(build(name, subjects) for name, subjects in rest.items()))
+    stopped = await owner.post(f"/services/{harbour.services['crab-count']}/stop")
+    stack.git.commit("ferry-bookings", {"notes.txt": "the app is elsewhere"}, message="Move the app")
+    broken = await owner.deploy(harbour.services["ferry-bookings"])
+    harbour.failed = broken["deployment_id"]
+    # The newest last: it is the first of the list.
+    await build("tide-tables", HISTORY["tide-tables"])
+    await asyncio.gather(owner.finished(stopped["job_id"]), owner.finished(broken["job_id"]))
+    return harbour

@@ -1,0 +1,110 @@
+"""Units that answer, answer late or badly, do not listen, or die: noticed soon and told in words."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from backend.engines.base import EngineError, Retry, UnitState
+from tests.engines.app import APP, get, text_of, until
+from tests.engines.conftest import Panel
+
+
+@pytest.mark.parametrize("path", ["/missing", "/moved", "/?a=b c\r\nX: y"])
+async def test_any_answer_below_500_is_healthy(panel: Panel, path: str) -> None:
+    spec, built = await panel.build(APP)
+    release = panel.release(spec, built, health_path=path)
+    await panel.engine.start(release, panel.report)
+    await panel.engine.wait_healthy(release, panel.report, timeout=10)
+
+
+async def test_listening_late_is_fine(panel: Panel) -> None:
+    release, _ = await panel.run(APP, {"LATE": "1.5"})
+    assert "listening" in await text_of(panel, release.service_id)
+
+
+async def test_failing_health_check(panel: Panel) -> None:
+    spec, built = await panel.build(APP)
+    release = panel.release(spec, built, health_path="/fail")
+    await panel.engine.start(release, panel.report)
+    with pytest.raises(EngineError) as caught:
+        await panel.engine.wait_healthy(release, panel.report, timeout=1.5)
+    assert (caught.value.code, caught.value.retry) == ("health_failed", Retry.NEVER)
+    assert "it answers 503" in caught.value.message
+    assert "GET /fail" in caught.value.message
+
+
+async def test_not_listening_names_the_port_it_listens_on_instead(panel: Panel) -> None:
+    spec, built = await panel.build(APP)
+    release = panel.release(spec, built, {"OFF_BY": "10000"})
+    unit = await panel.engine.start(release, panel.report)
+    with pytest.raises(EngineError) as caught:
+        await panel.engine.wait_healthy(release, panel.report, timeout=1.5)
+    assert caught.value.code == "unit_not_listening"
+    assert f"listens on {int(unit.address.split(':')[1]) + 10000} instead" in caught.value.message
+    assert "PORT" in caught.value.message
+    assert "listening on" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("no-such-command --x", "not found"),
+        ("./server.py", "cannot be executed"),
+        ("python3 -c 'print(\"last words\"); exit(3)'", "exit status 3"),
+        ("sh -c 'kill -9 $$'", "SIGKILL"),
+        ("true", "keep running"),
+        ("echo one && exit 5", "exit status 5"),
+    ],
+)
+async def test_ending_at_once_is_noticed_at_once(panel: Panel, command: str, words: str) -> None:
+    spec, built = await panel.build({**APP, "Procfile": f"web: {command}\n"})
+    release = panel.release(spec, built)
+    await panel.engine.start(release, panel.report)
+    began = time.monotonic()
+    with pytest.raises(EngineError) as caught:
+        await panel.engine.wait_healthy(release, panel.report, timeout=20)
+    assert time.monotonic() - began < 12
+    assert caught.value.code == "unit_exited"
+    assert words in caught.value.message
+    if "last words" in command:
+        assert "last words" in caught.value.message
+
+
+async def test_dying_later_is_restarted_and_told(panel: Panel) -> None:
+    release, unit = await panel.run(APP)
+    await asyncio.sleep(1.2)
+    with pytest.raises(httpx.HTTPError):
+        await get(unit.address, "/kill")
+
+    async def back() -> bool:
+        found = await panel.engine.inspect(release.deployment_id)
+        return found is not None and found.state is UnitState.RUNNING and found.pid != unit.pid
+
+    await until(back)
+    await panel.engine.wait_healthy(release, panel.report, timeout=10)
+    assert (await text_of(panel, release.service_id)).count("listening on") == 2
+
+
+async def test_dying_again_and_again_is_given_up_with_a_reason(panel: Panel) -> None:
+    spec, built = await panel.build({**APP, "Procfile": "web: sh -c 'exit 9'\n"})
+    release = panel.release(spec, built)
+    await panel.engine.start(release, panel.report)
+
+    async def fatal() -> bool:
+        unit = await panel.engine.inspect(release.deployment_id)
+        assert unit
+        assert unit.state is not UnitState.RUNNING
+        return unit.state is UnitState.FATAL
+
+    await until(fatal, 20)
+    unit = await panel.engine.inspect(release.deployment_id)
+    assert unit
+    assert "exit status 9" in (unit.reason or "")
+    await panel.engine.stop(release.deployment_id)
+    unit = await panel.engine.inspect(release.deployment_id)
+    assert unit
+    assert unit.state is UnitState.STOPPED
