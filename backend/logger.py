@@ -36,10 +36,10 @@ _PRETTY = (
 
 
 def redact(text: str) -> str:
-    """Replace what looks like a token, a password or credentials in a URL."""
+    """Replace what looks like a token, a password or credentials in a URL, and what is no UTF-8."""
     for pattern in _SECRETS:
         text = pattern.sub(_cut, text)
-    return text
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _cut(match: re.Match[str]) -> str:
@@ -93,8 +93,9 @@ def setup(level: str, form: str) -> None:
     else:
         logger.add(_pretty_sink, level=level, format=_PRETTY, backtrace=False, diagnose=False, colorize=None)
     logging.basicConfig(handlers=[_Intercept()], level=logging.getLevelName(level), force=True)
-    # Authlib prints tokens at DEBUG, the others drown everything else.
-    for name in ("authlib", "httpx", "httpcore", "asyncio", "urllib3", "dulwich"):
+    # Authlib prints tokens at DEBUG, the others drown everything else: Celery tells of each tick twice.
+    quiet = ("authlib", "httpx", "httpcore", "asyncio", "urllib3", "dulwich")
+    for name in (*quiet, "celery.beat", "celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "celery", "celery.task", "kombu"):
         library = logging.getLogger(name)

@@ -41,19 +41,22 @@ def _api(layout: Layout, env: Environment) -> list[str]:
     )
 
 
-def _celery(*arguments: str) -> list[str]:
-    return _python("celery", "--quiet", "--app", "backend.celery.worker", *arguments)
+def _celery(app: str, *arguments: str) -> list[str]:
+    return _python("celery", "--quiet", "--app", f"backend.celery.{app}", *arguments)
 
 
 def _worker(name: str, queues: str, children: int) -> Callable[[Layout, Environment], list[str]]:
+    # A single child would be a second process for nothing.
+    pool = ("--pool", "solo") if children == 1 else ("--concurrency", str(children))
     return lambda layout, env: _celery(
-        *("worker", "--hostname", f"{name}@localhost", "--queues", queues, "--concurrency", str(children)),
+        *("worker", "worker", *pool),
+        *("--hostname", f"{name}@localhost", "--queues", queues),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )
 
 
 def _beat(layout: Layout, env: Environment) -> list[str]:
-    return _celery("beat", "--schedule", str(layout.run / "beat"))
+    return _celery("beat", "beat", "--schedule", str(layout.run / "beat"))
 
 
 def _apps(layout: Layout, env: Environment) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from backend.config import Settings
 
+HOUR = 3600.0
 QUEUES = ("default", "deploy", "billing", "monitoring", "email", "ai")
 
 
@@ -42,14 +43,17 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_send_task_events": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "beat_schedule": {
-            "relay": {"task": "jobs.relay", "schedule": timedelta(seconds=settings.job_relay_seconds)},
-            "reconcile": {
-                "task": "services.reconcile",
-                "schedule": timedelta(seconds=settings.reconcile_seconds),
-            },
-            "sweep-jobs": {"task": "jobs.sweep", "schedule": timedelta(hours=1)},
-            "sweep-users": {"task": "users.sweep", "schedule": timedelta(hours=1)},
+            "relay": _every(settings.job_relay_seconds, "jobs.relay"),
+            "reconcile": _every(settings.reconcile_seconds, "services.reconcile"),
+            "sweep-services": _every(HOUR, "services.sweep"),
+            "sweep-jobs": _every(HOUR, "jobs.sweep"),
+            "sweep-users": _every(HOUR, "users.sweep"),
         },
-        # A tick that nobody picked up in time is worthless: the next one does its work.
         "beat_max_loop_interval": 1,
     }
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    # A tick that nobody picked up in time is worthless: the next one does its work.
+    options = {"expires": max(10.0, 2 * min(seconds, 300.0))}
+    return {"task": task, "schedule": timedelta(seconds=seconds), "options": options}

@@ -1,4 +1,4 @@
-"""The Celery application of workers and beat: `celery -A backend.celery.worker worker`.
+"""The Celery application of workers: `celery -A backend.celery.worker worker`.
 
 Celery has no native async tasks: each pool child gets one event loop and one database, and runs
 every task's coroutine there.
@@ -7,11 +7,17 @@ every task's coroutine there.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from celery.signals import (
+    setup_logging,
+    worker_before_create_process,
+    worker_process_init,
+    worker_process_shutdown,
+)
 
 from backend import models  # noqa: F401  (the mapper needs all of them)
 from backend.celery.config import configuration
@@ -67,6 +73,13 @@ async def _cancel_leftovers() -> None:
 def _logging(**_: Any) -> None:
     settings = get_settings()
     setup(settings.log_level, settings.log_format)
+
+
+@worker_before_create_process.connect
+def _share_memory(**_: Any) -> None:
+    # What the collector does not visit stays shared between the parent and its children.
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_init.connect

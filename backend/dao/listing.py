@@ -109,7 +109,7 @@ class Listing:
             try:
                 values["after_value"] = self._sorts[query.sort.lstrip("-")].parse(after[0])
                 values["after_id"] = str(UUID(after[1]))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError):
                 raise _bad_cursor() from None
         return sql, [values[name] for name in names]
 

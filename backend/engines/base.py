@@ -83,14 +83,20 @@ class Built:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseSpec:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSpec:
+    """What decides whether a release is fit to serve."""
+
     deployment_id: str
     service_id: str
+    health_path: str = "/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSpec(CheckSpec):
     command: str
     limits: Limits
     env: Mapping[str, str] = field(repr=False)
-    health_path: str = "/"
 
 
 class UnitState(enum.StrEnum):
@@ -172,7 +178,7 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    async def wait_healthy(self, spec: ReleaseSpec, report: Report, *, timeout: float) -> Unit:
+    async def wait_healthy(self, spec: CheckSpec, report: Report, *, timeout: float) -> Unit:
         """Return once the unit answers below 500 on `health_path`, twice in a row.
 
         Codes: unit_exited, unit_not_listening, health_failed. The message quotes the unit's last log lines.

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
-from backend.engines.base import EngineError, ReleaseSpec, Report, Unit, UnitState
+from backend.engines.base import CheckSpec, EngineError, Report, Unit, UnitState
 
 NEEDED = 2
 """Good answers in a row."""
@@ -41,7 +41,7 @@ async def ask(address: str, path: str) -> int:
 
 
 async def wait_healthy(
-    spec: ReleaseSpec,
+    spec: CheckSpec,
     report: Report,
     *,
     timeout: float,

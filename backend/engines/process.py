@@ -17,6 +17,7 @@ from backend.engines.addresses import Allowed, check_url
 from backend.engines.base import (
     BuildSpec,
     Built,
+    CheckSpec,
     Engine,
     EngineError,
     EngineInfo,
@@ -155,7 +156,7 @@ class ProcessEngine(Engine):
         await report(f"Started on port {unit.address.rpartition(':')[2]}: {spec.command}")
         return unit
 
-    async def wait_healthy(self, spec: ReleaseSpec, report: Report, *, timeout: float) -> Unit:
+    async def wait_healthy(self, spec: CheckSpec, report: Report, *, timeout: float) -> Unit:
         async def last_lines() -> list[str]:
             folder = self._layout.service_logs(spec.service_id)
             return await asyncio.to_thread(unitlog.tail, folder, spec.deployment_id, LAST_LINES)

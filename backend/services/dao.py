@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Row, delete, exists, func, insert, select, update
+from sqlalchemy import Row, delete, exists, func, insert, or_, select, update
 
 from backend.dao.base import BaseDAO
 from backend.jobs.models import Job, JobState
 from backend.services.models import (
+    ENDED_BADLY,
     Deployment,
     DeploymentLogLine,
     DeploymentState,
@@ -135,6 +136,28 @@ class DeploymentDAO(BaseDAO[Deployment]):
             .limit(limit)
         )
         return [(row.id, row.environment) for row in await self.rows(statement)]
+
+    async def wanted(self, kept: int) -> Sequence[UUID]:
+        """Of services that are not deleted: what is on its way, what serves, and the newest that served."""
+        place = func.row_number().over(
+            partition_by=(Deployment.service_id, Deployment.state == DeploymentState.LIVE),
+            order_by=Deployment.number.desc(),
+        )
+        ranked = (
+            select(
+                Deployment.id,
+                Deployment.state,
+                (Service.live_deployment_id == Deployment.id).label("serves"),
+                place.label("place"),
+            )
+            .join(Service, Service.id == Deployment.service_id)
+            .where(Service.deleted_at.is_(None), Deployment.state.not_in(ENDED_BADLY))
+            .subquery()
+        )
+        statement = select(ranked.c.id).where(
+            or_(ranked.c.state != DeploymentState.LIVE, ranked.c.serves, ranked.c.place <= kept)
+        )
+        return [row.id for row in await self.rows(statement)]
 
     async def forget(self, service_id: UUID) -> None:
         """Drop what a deleted service's deployments hold of secrets and logs."""

@@ -67,6 +67,9 @@ FINAL = frozenset(
 )
 
 
+ENDED_BADLY = FINAL - {DeploymentState.LIVE}
+
+
 class Service(Timestamps, Base):
     __tablename__ = "services"
     __table_args__ = (

@@ -8,7 +8,7 @@ from loguru import logger
 
 from backend.config import Settings
 from backend.database import Database, now
-from backend.engines.base import Engine, EngineError, Limits, ReleaseSpec, Retry
+from backend.engines.base import CheckSpec, Engine, EngineError, Retry
 from backend.jobs.runner import Claimed, JobError
 from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
 from backend.services.models import Desired, Service, ServiceStatus
@@ -46,16 +46,13 @@ class Operations:
             assert deployment is not None
             deployment.address = unit.address
         await self._change(job, desired=Desired.RUNNING, routed_deployment_id=service.live_deployment_id)
-        release = ReleaseSpec(
+        check = CheckSpec(
             deployment_id=str(deployment.id),
             service_id=str(service.id),
-            command=deployment.command or "",
-            limits=Limits(0, 0, 0, 0),
-            env={},
             health_path=deployment.health_path,
         )
         timeout = self._settings.health_timeout_seconds
-        await self._engine_call(self._engine.wait_healthy(release, _no_report, timeout=timeout))
+        await self._engine_call(self._engine.wait_healthy(check, _no_report, timeout=timeout))
         await self._publish()
         await self._change(job, status=ServiceStatus.RUNNING, status_reason=None)
 

@@ -14,7 +14,7 @@ from backend.dao.base import AnySelect
 from backend.dao.listing import Listing, Sort, moment, whole
 from backend.jobs.models import OPEN, Job
 from backend.projects.models import Project, ProjectMember
-from backend.services.models import FINAL, Deployment, DeploymentState, Order, Service
+from backend.services.models import ENDED_BADLY, Deployment, DeploymentState, Order, Service
 from backend.users.models import User
 
 STEPS = (
@@ -194,7 +194,7 @@ def shape_deployment(row: Mapping[str, Any]) -> dict[str, Any]:
 def _steps(state: str, entered: list[dict[str, Any]]) -> list[dict[str, Any]]:
     known = {step["name"]: step for step in entered}
     last = entered[-1]["name"] if entered else None
-    ended_badly = DeploymentState(state) in FINAL - {DeploymentState.LIVE}
+    ended_badly = DeploymentState(state) in ENDED_BADLY
     steps = []
     for name in STEPS:
         step = known.get(name)

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from pathlib import Path
 from typing import Literal, Protocol
 
 import pytest

@@ -15,7 +15,7 @@ HISTORY = {
     "harbour-radio": ["Play the sea"],
     "crab-count": ["Tell crabs apart"],
     LONGEST: [
-        "Merge branch 'fog-signal/on-the-quarter-hour-unless-the-visibility-is-better-than-two-miles' into main"
+        "Merge branch 'fog-signal/every-quarter-of-an-hour-in-less-than-two-miles-of-visibility' into main"
     ],
 }
 

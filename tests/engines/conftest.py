@@ -131,12 +131,12 @@ class Panel:
         **limits: int,
     ) -> ReleaseSpec:
         return ReleaseSpec(
-            spec.deployment_id,
-            spec.service_id,
-            built.command,
-            replace(LIMITS, **limits),
-            env or {},
-            health_path,
+            deployment_id=spec.deployment_id,
+            service_id=spec.service_id,
+            command=built.command,
+            limits=replace(LIMITS, **limits),
+            env=env or {},
+            health_path=health_path,
         )
 
     async def run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -231,14 +232,15 @@ async def test_without_bubblewrap_everything_works_and_says_so(
     assert not processes.marked(lambda value: release.deployment_id in value)
     await panel.engine.restart(release.deployment_id)
     await panel.engine.wait_healthy(release, panel.report, timeout=10)
-    with pytest.raises(httpx.HTTPError):
-        await get(unit.address, "/exit")
 
     async def reason() -> bool:
+        # The reason is shown until the next start, which may be sooner than a busy machine looks.
+        with contextlib.suppress(httpx.HTTPError):
+            await get(unit.address, "/exit")
         found = await panel.engine.inspect(release.deployment_id)
-        return found is not None and (found.reason or "").find("exit status 7") >= 0
+        return found is not None and "exit status 7" in (found.reason or "")
 
-    await until(reason, 5)
+    await until(reason)
 
     missing = {**APP, "Procfile": "web: no-such-command\n"}
     spec, built = await panel.build(missing)

@@ -20,7 +20,7 @@ from backend.config import Settings
 from backend.database import Database
 from backend.oauth import identity as module
 from backend.oauth import sessions
-from backend.oauth.announcements import EVERYONE, announce
+from backend.oauth.announcements import CHANNEL, EVERYONE, announce
 from backend.oauth.identity import Identity, Principal, identity_of
 from backend.oauth.models import OAuthSession, SigningKey
 from backend.projects.membership import add_member
@@ -136,9 +136,19 @@ async def test_a_token_expires(
     assert (await me(client, ada.access_token)).json()["code"] == "invalid_token"
 
 
+async def hear_all_so_far(identity: Identity) -> None:
+    """Announcements come in the order of their commits: after our own one, no earlier is still under way."""
+    mine = str(uuid4())
+    with identity._notices.subscribed(CHANNEL, mine) as heard:
+        async with identity.database.transaction() as session:
+            await announce(session, mine)
+        await asyncio.wait_for(heard.wait(), 5)
+
+
 async def test_a_second_request_reads_nothing(
     ada: Person, identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    await hear_all_so_far(identity)
     first = await identity.principal(ada.access_token)
 
     async def refuse(*_: object) -> None:

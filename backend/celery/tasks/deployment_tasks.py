@@ -6,8 +6,14 @@ from backend.celery.tasks.base import AsyncTask
 from backend.celery.worker import app, child
 from backend.config import get_settings
 from backend.services.reconcile import reconcile
+from backend.services.sweep import sweep
 
 
-@app.task(base=AsyncTask, bind=True, name="services.reconcile", expires=30)
+@app.task(base=AsyncTask, bind=True, name="services.reconcile")
 def reconcile_services(self: AsyncTask) -> None:
     self.await_(reconcile(get_settings(), child().database, child().engine))
+
+
+@app.task(base=AsyncTask, bind=True, name="services.sweep")
+def sweep_services(self: AsyncTask) -> None:
+    self.await_(sweep(get_settings(), child().database, child().engine))

@@ -23,12 +23,12 @@ def run(self: AsyncTask, job_id: str) -> None:
         send(*waiting)
 
 
-@app.task(base=AsyncTask, bind=True, name="jobs.relay", expires=10)
+@app.task(base=AsyncTask, bind=True, name="jobs.relay")
 def relay_due(self: AsyncTask) -> None:
     for job_id, queue in self.await_(relay.due(child().database)) or ():
         send(job_id, queue)
 
 
-@app.task(base=AsyncTask, bind=True, name="jobs.sweep", expires=600)
+@app.task(base=AsyncTask, bind=True, name="jobs.sweep")
 def sweep(self: AsyncTask) -> None:
     self.await_(relay.sweep(child().database))

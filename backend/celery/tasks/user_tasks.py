@@ -12,6 +12,6 @@ async def _prune() -> None:
         await prune(session)
 
 
-@app.task(base=AsyncTask, bind=True, name="users.sweep", expires=600)
+@app.task(base=AsyncTask, bind=True, name="users.sweep")
 def sweep(self: AsyncTask) -> None:
     self.await_(_prune())

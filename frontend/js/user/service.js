@@ -53,6 +53,13 @@ const tabs = (service, current) => (isMember(service) ? TABS : PUBLIC_TABS).map(
   return html`<a href="${href}" ${tab === current && html`aria-current="page"`}>${t(`service.tab_${tab}`)}</a>`;
 });
 
+/** On a phone the tabs scroll, and the one that is open may lie outside. */
+function showOpenTab() {
+  const bar = view.part("tabs");
+  const [all, open] = [bar, bar.querySelector("[aria-current]")].map((one) => one.getBoundingClientRect());
+  bar.scrollLeft += open.left - all.left - (all.width - open.width) / 2;
+}
+
 function draw() {
   const { part, service, tab } = view;
   render(part("head"), head(service));
@@ -107,6 +114,7 @@ async function openTab(tab) {
   offer(module.actions ?? {}, controller.signal);
   view.module = module;
   draw();
+  showOpenTab();
   await module.open(root, { service: view.service, signal: controller.signal, asked });
 }
 

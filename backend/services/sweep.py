@@ -1,0 +1,24 @@
+"""Freeing the engine of what no deployment needs any more: old releases, broken-off attempts, caches."""
+
+from __future__ import annotations
+
+from loguru import logger
+
+from backend.config import Settings
+from backend.database import Database
+from backend.engines.base import Engine, EngineError
+from backend.services.dao import DeploymentDAO
+
+
+async def sweep(settings: Settings, database: Database, engine: Engine) -> list[str]:
+    """Remove all but the deployments that run, may run again, or are being made; gives what was removed."""
+    async with database.transaction() as session:
+        wanted = await DeploymentDAO(session).wanted(settings.deployments_kept)
+    try:
+        removed = await engine.reap({str(deployment_id) for deployment_id in wanted})
+    except EngineError as error:
+        logger.warning("the sweep waits: {}", error.message)
+        return []
+    if removed:
+        logger.info("{} old folders removed", len(removed))
+    return removed
