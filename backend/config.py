@@ -18,7 +18,10 @@ WEAK_PASSWORDS = frozenset({"", "password", "postgres", "secret", "changeme", "g
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_file=ROOT / ".env", extra="ignore", frozen=True)
+    # A refusal is printed and logged, and what is refused may be a secret.
+    model_config = SettingsConfigDict(
+        env_file=ROOT / ".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     environment: Literal["development", "production"] = "production"
     secret_key: SecretStr

@@ -135,9 +135,13 @@ class LocalFiles(Store[str, bytes]):
     @staticmethod
     def _write(path: Path, value: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-        with temporary.open("wb") as file:
-            file.write(value)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        # Its name is no key, and no other write has it.
+        temporary = path.with_name(f".{os.urandom(8).hex()}.part")
+        try:
+            with temporary.open("wb") as file:
+                file.write(value)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -19,7 +19,9 @@ class AccountAnswer(UserAnswer):
 class AccountChange(BaseModel):
     """Only what is given is changed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "Ada Lovelace", "locale": "ru"}]}
+    )
 
     # The defaults are never read; as factories they stay out of the document, and null is refused.
     name: Name = Field(default_factory=str)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -39,25 +39,24 @@ class Payload(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _example(body: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [body]})
+
+
 class SourceIn(Payload):
     repo_url: RepoUrl = Field(description="https or http address of a git repository.")
     branch: Branch | None = Field(default=None, description="Without it, the repository's default branch.")
 
 
 class OrderIn(Payload):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "template_id": "git-app",
-                    "plan_id": "dinghy",
-                    "name": "hello",
-                    "source": {"repo_url": "https://git.example.com/me/hello.git", "branch": "main"},
-                    "variables": {"GREETING": "Ahoy"},
-                }
-            ]
-        },
+    model_config = _example(
+        {
+            "template_id": "git-app",
+            "plan_id": "dinghy",
+            "name": "hello",
+            "source": {"repo_url": "https://git.example.com/me/hello.git", "branch": "main"},
+            "variables": {"GREETING": "Ahoy"},
+        }
     )
 
     project_id: UUID | None = Field(default=None, description="Without it, your personal project.")
@@ -70,12 +69,22 @@ class OrderIn(Payload):
 
 
 class ServicePatch(Payload):
+    model_config = _example(
+        {
+            "source": {"repo_url": "https://git.example.com/me/hello.git", "branch": "next"},
+            "health_path": "/health",
+            "plan_id": "cutter",
+        }
+    )
+
     source: SourceIn | None = None
     health_path: HealthPath | None = None
     plan_id: CatalogueId | None = None
 
 
 class VariablesIn(Payload):
+    model_config = _example({"variables": {"GREETING": "Ahoy", "API_TOKEN": None}})
+
     variables: dict[str, str | None] = Field(
         description="The whole set; null keeps the value that is stored, what is left out is removed."
     )
@@ -83,6 +92,8 @@ class VariablesIn(Payload):
 
 class DeploymentIn(Payload):
     """Nothing yet: a deployment takes the service's present source, plan and variables."""
+
+    model_config = _example({})
 
 
 class Source(BaseModel):

@@ -50,7 +50,12 @@ Password = Annotated[
 
 
 class Registration(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"email": "ada@example.com", "password": "a lighthouse on a foggy quay"}]
+        },
+    )
 
     email: Email
     password: Password

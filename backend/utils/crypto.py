@@ -41,9 +41,9 @@ class Vault:
     def open(self, sealed: str, identity: str) -> str:
         if not sealed.startswith(VERSION):
             raise SealBroken("unknown version")
-        raw = base64.urlsafe_b64decode(sealed[len(VERSION) :])
         try:
+            raw = base64.urlsafe_b64decode(sealed[len(VERSION) :])
             plain = self._cipher.decrypt(raw[:NONCE], raw[NONCE:], identity.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise SealBroken("does not open") from None
         return plain.decode("utf-8", "surrogatepass")

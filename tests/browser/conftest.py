@@ -24,6 +24,7 @@ ARGUMENTS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 RESULTS = ROOT / "test-results"
+PICTURES = bool(os.environ.get("GAVAN_SCREENSHOT"))
 _failed = pytest.StashKey[bool]()
 
 Language = Literal["en", "ru"]
@@ -63,13 +64,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture
+def customer_first(request: pytest.FixtureRequest) -> None:
+    """The windows close before the test's customer's services are deleted, which open pages would notice."""
+    if "customer" in request.fixturenames:
+        request.getfixturevalue("customer")
+
+
+@pytest.fixture
 async def windows(
-    browser: Browser, stack: Stack, customer: Customer, request: pytest.FixtureRequest
+    browser: Browser, stack: Stack, customer_first: None, request: pytest.FixtureRequest
 ) -> AsyncIterator[Windows]:
     """Any number of windows, each a browser of its own. At the end none may have complained; of a test that
     failed, a picture of each stays in test-results/failures/.
-
-    They close before the customer's services are deleted, which pages would notice.
     """
     opened: list[Panel] = []
 

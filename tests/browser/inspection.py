@@ -23,7 +23,8 @@ _FITS = """
     return false;
   };
   const worded = "button, .button, .badge, .tag, h1, h2, legend, label";
-  for (const node of document.querySelectorAll("#content *, .topbar *, .sidebar *, dialog *, .account-menu *")) {
+  const places = ":is(#content, .topbar, .sidebar, .account-menu, dialog) *";
+  for (const node of document.querySelectorAll(places)) {
     if (!node.checkVisibility({ visibilityProperty: true }) || node.closest(".unseen")) continue;
     const box = node.getBoundingClientRect();
     if ((box.right > width + 1 || box.left < -1) && !contained(node)) {

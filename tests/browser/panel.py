@@ -51,6 +51,18 @@ class Panel:
         await self.page.goto(self.address + path)
         await self.settled()
 
+    async def go(self, path: str) -> None:
+        """As by the browser's own buttons: to another page, not a tab of this one, within the loaded panel."""
+        await self.page.evaluate(
+            """(path) => {
+              document.querySelector("#content > .page").setAttribute("aria-busy", "true");
+              history.pushState({}, "", path);
+              dispatchEvent(new PopStateEvent("popstate"));
+            }""",
+            path,
+        )
+        await self.settled()
+
     async def settled(self) -> None:
         await expect(self.page.locator("#content > .page:not([aria-busy=true])")).to_be_visible()
         await expect(self.page.locator("#content .skeleton")).to_have_count(0)

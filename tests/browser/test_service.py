@@ -119,7 +119,8 @@ async def test_a_pasted_env_file_becomes_rows(panel: Panel) -> None:
             """(field, text) => {
               const clipboardData = new DataTransfer();
               clipboardData.setData("text/plain", text);
-              field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+              const options = { clipboardData, bubbles: true, cancelable: true };
+              field.dispatchEvent(new ClipboardEvent("paste", options));
             }""",
             text,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-import pytest
 from playwright.async_api import expect
 
 from tests.browser.panel import Panel
@@ -75,11 +74,13 @@ async def test_the_page_that_was_asked_for_comes_after_signing_in(guest: Panel, 
     await guest.at("/services")
 
 
-@pytest.mark.parametrize("elsewhere", ["//evil.example/", "https://evil.example/", "/\\evil.example"])
-async def test_signing_in_leads_nowhere_else(guest: Panel, customer: Customer, elsewhere: str) -> None:
-    await guest.open(f"/login?next={elsewhere}")
-    await guest.sign_in(customer.email)
-    await guest.at("/services")
+async def test_signing_in_leads_nowhere_else(guest: Panel, customer: Customer) -> None:
+    for elsewhere in ("//evil.example/", "https://evil.example/", "/\\evil.example"):
+        await guest.open(f"/login?next={elsewhere}")
+        await guest.sign_in(customer.email)
+        await guest.at("/services")
+        await guest.sign_out()
+        await guest.at("/login")
 
 
 async def test_a_wrong_password_is_said(guest: Panel, customer: Customer) -> None:

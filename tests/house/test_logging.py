@@ -127,6 +127,7 @@ def test_loud_libraries_are_kept_quiet(lines: Lines) -> None:
 @pytest.mark.parametrize(
     "text",
     ["{not a field}", "{0}", "%s %d", "a\nb", "\x1b[31mred", "{{}}", "<red>x</red>", "half \ud800 pair"],
+    ids=ascii,
 )
 def test_any_text_is_one_line(lines: Lines, text: str) -> None:
     logger.info("{}", text)

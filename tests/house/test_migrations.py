@@ -1,0 +1,188 @@
+"""Migrations go up and down with data in every table, and end at what the models say."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, Table, insert, inspect, select
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from tests.support.servers import ROOT, postgres_url
+
+# What a check constraint lets through; everything else is filled by its type.
+FITTING: dict[tuple[str, str], Any] = {
+    ("jobs", "state"): "queued",
+    ("services", "status"): "pending",
+    ("services", "desired"): "running",
+    ("deployments", "state"): "queued",
+    ("project_members", "role"): "owner",
+    ("users", "locale"): "en",
+}
+
+
+@pytest.fixture
+async def url(_maintenance: asyncpg.Connection, servers_directory: Path) -> AsyncIterator[str]:
+    """An empty database."""
+    name = f"empty_{uuid.uuid4().hex}"
+    await _maintenance.execute(f"CREATE DATABASE {name}")
+    yield postgres_url(servers_directory, name).replace("postgresql://", "postgresql+asyncpg://")
+    await _maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def config(url: str) -> Config:
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    return config
+
+
+async def alembic(what: Any, *arguments: Any) -> None:
+    """Alembic's own event loop needs a thread of its own."""
+    await asyncio.to_thread(what, *arguments)
+
+
+def revisions(config: Config) -> list[str]:
+    script = ScriptDirectory.from_config(config)
+    return [one.revision for one in reversed(list(script.walk_revisions()))]
+
+
+def fill(connection: Connection) -> set[str]:
+    """A row in every table that is there; their names."""
+    metadata = MetaData()
+    metadata.reflect(connection)
+    left = {name: table for name, table in metadata.tables.items() if name != "alembic_version"}
+    filled: set[str] = set()
+    while left:
+        # Tables may refer to each other in a circle, but not with what must not be empty.
+        name = next(name for name, table in left.items() if _needs(table) <= filled)
+        table = left.pop(name)
+        if connection.execute(select(table).limit(1)).first() is None:
+            connection.execute(insert(table).values(**_row(connection, table)))
+        filled.add(name)
+    return filled
+
+
+def _needs(table: Table) -> set[str]:
+    return {
+        key.column.table.name
+        for column in table.columns
+        for key in column.foreign_keys
+        if not column.nullable and key.column.table is not table
+    }
+
+
+def _row(connection: Connection, table: Table) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for column in table.columns:
+        if column.foreign_keys:
+            (key,) = column.foreign_keys
+            row[column.name] = connection.execute(select(key.column).limit(1)).scalar()
+            assert row[column.name] is not None or column.nullable, column
+        elif (table.name, column.name) in FITTING:
+            row[column.name] = FITTING[table.name, column.name]
+        else:
+            row[column.name] = _value(column.type.python_type, column)
+    return row
+
+
+def _value(kind: type, column: Any) -> Any:
+    if kind is str:
+        return uuid.uuid4().hex[: getattr(column.type, "length", None) or 32]
+    if kind is list:
+        return []
+    return {
+        uuid.UUID: uuid.uuid4(),
+        int: 1,
+        bool: True,
+        datetime: datetime(2026, 11, 22, tzinfo=UTC),
+        dict: {"a": 1},
+        object: {"a": 1},
+        bytes: b"x",
+    }[kind]
+
+
+async def with_connection(url: str, what: Any) -> Any:
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(what)
+    finally:
+        await engine.dispose()
+
+
+async def tables_of(url: str) -> set[str]:
+    return set(await with_connection(url, lambda connection: inspect(connection).get_table_names()))
+
+
+async def test_up_and_down_with_data(config: Config, url: str) -> None:
+    before = "base"
+    for revision in revisions(config):
+        await alembic(command.upgrade, config, revision)
+        filled = await with_connection(url, fill)
+        assert filled
+        await alembic(command.downgrade, config, before)
+        await alembic(command.upgrade, config, revision)
+        await with_connection(url, fill)
+        before = revision
+    await alembic(command.downgrade, config, "base")
+    assert await tables_of(url) <= {"alembic_version"}
+    await alembic(command.upgrade, config, "head")
+    # Again and it changes nothing.
+    await alembic(command.upgrade, config, "head")
+
+
+async def test_the_end_is_what_the_models_say(config: Config) -> None:
+    await alembic(command.upgrade, config, "head")
+    await alembic(command.check, config)
+
+
+async def test_check_would_notice(config: Config, url: str) -> None:
+    await alembic(command.upgrade, config, "head")
+    await with_connection(
+        url, lambda connection: connection.exec_driver_sql("ALTER TABLE plans ADD COLUMN surprise int")
+    )
+    with pytest.raises(Exception, match="surprise"):
+        await alembic(command.check, config)
+
+
+def test_one_line_of_revisions(config: Config) -> None:
+    script = ScriptDirectory.from_config(config)
+    assert len(script.get_heads()) == 1
+    assert len(script.get_bases()) == 1
+
+
+async def test_two_at_once(config: Config, url: str) -> None:
+    """Two processes that start together: one migrates, the other waits and finds it done."""
+    outcomes = await asyncio.gather(
+        *(_subprocess(url) for _ in range(3)),
+    )
+    assert [code for code, _ in outcomes] == [0, 0, 0], outcomes
+    assert "services" in await tables_of(url)
+
+
+async def _subprocess(url: str) -> tuple[int | None, str]:
+    import sys
+
+    program = (
+        "import sys; from alembic import command; from alembic.config import Config;"
+        "config = Config('alembic.ini'); config.attributes['url'] = sys.argv[1];"
+        "command.upgrade(config, 'head')"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, url),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return process.returncode, said.decode()[-1500:]
