@@ -17,7 +17,7 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 	--custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart status logs test bench lint lock openapi clean
+.PHONY: help up down restart status logs test screenshot bench lint lock openapi clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -45,6 +45,11 @@ else
 	echo "== tests, on real PostgreSQL, Redis, nginx, Celery and Chromium"; \
 	$(BOOTSTRAP) --dev pytest --numprocesses logical && exit $$status
 endif
+
+screenshot:     ## pictures of every page in test-results/screenshots/, and the README's
+screenshot: export GAVAN_SCREENSHOT = 1
+screenshot:
+	$(DEV) pytest tests/browser/test_pages.py tests/browser/test_readme_picture.py
 
 bench:          ## all benchmarks (ONLY=name)
 	$(DEV) benchmarks $(if $(ONLY),--only $(ONLY))

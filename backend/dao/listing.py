@@ -20,7 +20,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 from fastapi_pagination.cursor import CursorPage
-from fastapi_pagination.customization import CustomizedPage, UseIncludeTotal, UseName
+from fastapi_pagination.customization import CustomizedPage, UseExcludedFields, UseIncludeTotal, UseName
 from sqlalchemy import ColumnElement, bindparam, tuple_
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
@@ -31,7 +31,7 @@ from backend.utils.json import to_json
 DIALECT = dialect.dialect(paramstyle="numeric_dollar")
 MAX_SIZE = 100
 
-Page = CustomizedPage[CursorPage, UseIncludeTotal(False), UseName("Page")]
+Page = CustomizedPage[CursorPage, UseIncludeTotal(False), UseExcludedFields("total"), UseName("Page")]
 """The document's name for a page of anything: `Page[ServiceView]`."""
 
 Shape = tuple[frozenset[str], str, bool]
@@ -92,14 +92,14 @@ class Listing:
 
     async def page(self, pool: asyncpg.Pool, query: Query) -> bytes:
         """The JSON of one page. Raises `BadRequest` for a cursor that is not ours."""
-        backwards, after = _read_cursor(query.cursor, query.sort)
+        backwards, after = _read_cursor(query.cursor, self._place(query))
         sql, values = self._bound(query, backwards, after)
         rows: Sequence[Any] = await pool.fetch(sql, *values)
         return self._render(list(rows), query, backwards, after is not None)
 
     def statement(self, query: Query) -> tuple[str, list[Any]]:
         """What `page` sends to the database: SQL and parameters. It asks for one row more than the page."""
-        return self._bound(query, *_read_cursor(query.cursor, query.sort))
+        return self._bound(query, *_read_cursor(query.cursor, self._place(query)))
 
     def _bound(self, query: Query, backwards: bool, after: tuple[Any, str] | None) -> tuple[str, list[Any]]:
         filters = {name: value for name, value in query.filters.items() if value is not None}
@@ -113,13 +113,17 @@ class Listing:
                 raise _bad_cursor() from None
         return sql, [values[name] for name in names]
 
+    def _place(self, query: Query) -> str:
+        """What a cursor is for: which rows, in which order."""
+        return f"{self._id.table.name}:{query.sort}"
+
     def _render(self, rows: list[Any], query: Query, backwards: bool, inner: bool) -> bytes:
-        more = len(rows) > query.size
+        more, place = len(rows) > query.size, self._place(query)
         del rows[query.size :]
         if backwards:
             rows.reverse()
-        following = (rows and (more or backwards)) and _cursor("n", query.sort, rows[-1])
-        previous = (rows and (more if backwards else inner)) and _cursor("p", query.sort, rows[0])
+        following = (rows and (more or backwards)) and _cursor("n", place, rows[-1])
+        previous = (rows and (more if backwards else inner)) and _cursor("p", place, rows[0])
         return to_json(
             {
                 "items": [self._shape(row) for row in rows],
@@ -155,12 +159,12 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "sort_value_"}
 
 
-def _cursor(direction: str, sort: str, row: Any) -> str:
-    raw = orjson.dumps([direction, sort, row["sort_value_"], str(row["id"])])
+def _cursor(direction: str, place: str, row: Any) -> str:
+    raw = orjson.dumps([direction, place, row["sort_value_"], str(row["id"])])
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _read_cursor(cursor: str | None, sort: str) -> tuple[bool, tuple[Any, str] | None]:
+def _read_cursor(cursor: str | None, place: str) -> tuple[bool, tuple[Any, str] | None]:
     if not cursor:
         return False, None
     try:
@@ -168,7 +172,7 @@ def _read_cursor(cursor: str | None, sort: str) -> tuple[bool, tuple[Any, str] |
         direction, made_for, value, identity = raw
     except (binascii.Error, ValueError, TypeError):
         raise _bad_cursor() from None
-    if direction not in ("n", "p") or made_for != sort or not isinstance(identity, str):
+    if direction not in ("n", "p") or made_for != place or not isinstance(identity, str):
         raise _bad_cursor()
     return direction == "p", (value, identity)
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 from backend.dao.base import BaseDAO
 from backend.database import now
 from backend.jobs.models import OPEN, Job, JobState
+from backend.services.models import Service
 
 
 class JobDAO(BaseDAO[Job]):
@@ -22,6 +23,10 @@ class JobDAO(BaseDAO[Job]):
         """Queued and running jobs of a service, oldest first, under lock."""
         statement = select(Job).where(Job.service_id == service_id, Job.state.in_(OPEN)).order_by(Job.id)
         return await self.all(statement.with_for_update().execution_options(populate_existing=True))
+
+    async def lock_service(self, service_id: UUID) -> None:
+        """Always before a lock on its jobs, and those before its deployments: the other order deadlocks."""
+        await self.scalar(select(Service.id).where(Service.id == service_id).with_for_update(key_share=True))
 
     async def claim(self, job_id: UUID, lease: timedelta) -> Row[Any] | None:
         """Make the job running and ours, unless it is not due, not queued, or its service is busy."""

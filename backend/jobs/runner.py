@@ -67,7 +67,10 @@ class Claimed:
     async def transaction(self, **values: Any) -> AsyncIterator[AsyncSession]:
         """A transaction that commits only while the job is ours; `values` are written to its row."""
         async with self.database.transaction() as session:
-            if not await JobDAO(session).write(self.id, self.fence, **values):
+            dao = JobDAO(session)
+            if self.service_id is not None:
+                await dao.lock_service(self.service_id)
+            if not await dao.write(self.id, self.fence, **values):
                 raise LeaseLost
             yield session
 

@@ -66,8 +66,8 @@ class Metadata(BaseModel):
     service_documentation: str
 
 
-def _form(required: list[str], **properties: dict[str, Any]) -> dict[str, Any]:
-    schema = {"type": "object", "required": required, "properties": properties}
+def _form(required: list[str], example: dict[str, str], **properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "required": required, "properties": properties, "examples": [example]}
     return {
         "requestBody": {
             "required": True,
@@ -84,6 +84,12 @@ _CLIENT = {
 }
 TOKEN_FORM = _form(
     ["grant_type", "client_id"],
+    {
+        "grant_type": "password",
+        "client_id": "cli",
+        "username": "ada@example.com",
+        "password": "a lighthouse on a foggy quay",
+    },
     grant_type={"type": "string", "enum": ["password", "refresh_token"]},
     client_id=_CLIENT,
     username={"type": "string", "description": "E-mail address, for `password`.", "maxLength": 254},
@@ -93,6 +99,7 @@ TOKEN_FORM = _form(
 )
 REVOCATION_FORM = _form(
     ["client_id"],
+    {"client_id": "cli", "token": "the refresh token"},
     client_id=_CLIENT,
     token={"type": "string", "description": "Access or refresh token, unless it is in the cookie."},
     token_type_hint={"type": "string", "enum": ["access_token", "refresh_token"]},

@@ -167,7 +167,7 @@ async def test_single_answers_have_their_shape(  # type: ignore[no-untyped-def]
 
 
 def _compare(value: Any, schema: dict[str, Any], schemas: dict[str, Any], where: str) -> None:
-    """Fields of an answer against the document: none is missing, none is more, and null only where it may be."""
+    """Fields of an answer against the document: none is missing, none is more, null only where it may be."""
     if "anyOf" in schema:
         options = [option for option in schema["anyOf"] if (option.get("type") == "null") == (value is None)]
         assert options, f"{where}: {value!r} is not {schema}"

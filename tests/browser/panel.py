@@ -52,7 +52,7 @@ class Panel:
         await self.settled()
 
     async def go(self, path: str) -> None:
-        """As by the browser's own buttons: to another page, not a tab of this one, within the loaded panel."""
+        """As by the browser's own buttons, within the loaded panel; to a page, not to another tab of one."""
         await self.page.evaluate(
             """(path) => {
               document.querySelector("#content > .page").setAttribute("aria-busy", "true");

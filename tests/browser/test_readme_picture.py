@@ -18,11 +18,11 @@ SERVICES = {
     "sea-glass-shop": ("Sell by the kilo", "40 minutes"),
     "weather-buoy": ("Report gusts, not only means", "5 hours"),
     "moorings": ("Book a berth from a phone", "2 days"),
-    "harbour-bot": ("Answer in the channel it was asked in", "6 days"),
+    "harbour-bot": ("Answer where it was asked", "6 days"),
     "chart-room": ("Depths of the new dredging", "9 days"),
     "regatta-2025": ("Final results", "7 months"),
     "lock-keeper": ("Open at high water", "11 months"),
-    "blog": ("What the pilots told us", "2 years"),
+    "pilot-notes": ("What the pilots told us", "26 months"),
 }
 
 

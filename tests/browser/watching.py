@@ -41,11 +41,12 @@ class Watch:
             self.complaints.append(f"{method} {path}: {words}")
 
     def _console(self, message: ConsoleMessage) -> None:
-        place: Any = message.location
-        if message.text.startswith(REQUEST) or not self._ours(place.get("url", "")):
+        location: Any = message.location
+        url = location.get("url") or (message.page.url if message.page else "")
+        if message.text.startswith(REQUEST) or not self._ours(url):
             return
         if message.type in ("error", "warning"):
-            self.complaints.append(f"console {message.type}: {message.text} ({place['url']})")
+            self.complaints.append(f"console {message.type}: {message.text} ({url})")
 
     def _script(self, error: WebError) -> None:
         if error.page is None or self._ours(error.page.url):

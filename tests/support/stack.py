@@ -147,18 +147,23 @@ class Stack:
         await until(check, seconds, "the installation is healthy")
 
     def panel_processes(self) -> list[dict[str, Any]]:
-        return self._ask(self.layout.panel_socket)
+        return self._answers(self.call_panel)
 
     def app_processes(self) -> list[dict[str, Any]]:
         """What the supervisor of customers' apps has, by its own words."""
-        return self._ask(self.layout.engine_socket)
+        return self._answers(self.call_apps)
+
+    def call_panel(self, method: str, *arguments: Any) -> Any:
+        """Ask the supervisor of the panel's parts."""
+        return _call(self.layout.panel_socket, method, *arguments)
+
+    def call_apps(self, method: str, *arguments: Any) -> Any:
+        return _call(self.layout.engine_socket, method, *arguments)
 
     @staticmethod
-    def _ask(socket: Path) -> list[dict[str, Any]]:
-        transport = SupervisorTransport(None, None, serverurl=f"unix://{socket}")
-        proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+    def _answers(call: Callable[..., Any]) -> list[dict[str, Any]]:
         try:
-            return list(proxy.supervisor.getAllProcessInfo())  # type: ignore[arg-type]
+            return list(call("getAllProcessInfo"))
         except (OSError, http.client.HTTPException, xmlrpc.client.Error):
             return []
 
@@ -241,6 +246,12 @@ class Stack:
                 if folder in line:
                     found.append(f"{process.pid} {line}")
         return found
+
+
+def _call(socket: Path, method: str, *arguments: Any) -> Any:
+    transport = SupervisorTransport(None, None, serverurl=f"unix://{socket}")
+    proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+    return getattr(proxy.supervisor, method)(*arguments)
 
 
 def _copy_checkout(root: Path) -> None:
