@@ -25,6 +25,7 @@ DESCRIPTORS = 2048
 NO_FILE, BAD_NAME, BAD_SIGNAL, NOT_EXECUTABLE = 20, 10, 11, 21
 FAILED, ABNORMAL_TERMINATION, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING = 30, 40, 50, 60, 70
 ALREADY_ADDED, STILL_RUNNING, CANT_REREAD = 90, 91, 92
+SHUTDOWN_STATE = 6
 """Fault codes of `supervisor.xmlrpc.Faults`."""
 
 
@@ -79,6 +80,14 @@ class SupervisorFault(Exception):
         self.code = code
 
 
+def _unavailable() -> EngineError:
+    return EngineError(
+        "engine_unavailable",
+        "The service that runs apps is not answering; this is tried again by itself.",
+        retry=Retry.BACKOFF,
+    )
+
+
 class Supervisor:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
@@ -92,16 +101,14 @@ class Supervisor:
             async with asyncio.timeout(CALL_TIMEOUT):
                 body = await self._post(xmlrpc.client.dumps(arguments, f"supervisor.{method}").encode())
         except (OSError, TimeoutError, ValueError, EOFError) as error:
-            raise EngineError(
-                "engine_unavailable",
-                "The service that runs apps is not answering; this is tried again by itself.",
-                retry=Retry.BACKOFF,
-            ) from error
+            raise _unavailable() from error
         try:
             return xmlrpc.client.loads(body.decode())[0][0]
         except xmlrpc.client.Fault as fault:
             if fault.faultCode in ignore:
                 return None
+            if fault.faultCode == SHUTDOWN_STATE:
+                raise _unavailable() from None
             raise SupervisorFault(fault.faultCode, fault.faultString) from None
 
     async def _post(self, body: bytes) -> bytes:

@@ -102,7 +102,7 @@ class Deploy:
         await self._record(job, deployment, address=unit.address)
         await self._enter(job, deployment, DeploymentState.CHECKING)
         await engine.wait_healthy(release, log.write, timeout=self._settings.health_timeout_seconds)
-        await self._switch(job, snapshot, log)
+        await self._switch(job, snapshot, unit.address, log)
 
     async def _fetch(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> None:
         deployment = snapshot.deployment
@@ -145,11 +145,11 @@ class Deploy:
             for name, value in facts.items():
                 setattr(row, name, value)
 
-    async def _switch(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> None:
+    async def _switch(self, job: Claimed, snapshot: Snapshot, address: str, log: DeployLog) -> None:
         """Lead the edge to the new release, see it answer there, and only then call it live."""
         deployment, service = snapshot.deployment, snapshot.service
         await self._route(job, service.id, deployment.id)
-        status = await self._through_edge(service.name, deployment.health_path)
+        status = await self._through_edge(service.name, deployment.health_path, address)
         if status is None or status >= 500:
             raise EngineError(
                 "edge_check_failed",
@@ -178,11 +178,11 @@ class Deploy:
             await log.flush(session)
             await services.notify(CHANNEL, str(row.id))
 
-    async def _through_edge(self, name: str, path: str) -> int | None:
+    async def _through_edge(self, name: str, path: str, address: str) -> int | None:
         status = None
         for pause in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6):
             await asyncio.sleep(pause)
-            status = await self._edge.ask(name, path)
+            status = await self._edge.ask(name, path, address)
             if status is not None and status < 500:
                 return status
         return status

@@ -56,17 +56,19 @@ class Edge:
             logger.info("routes repaired")
         return changed
 
-    async def ask(self, name: str, path: str) -> int | None:
-        """The status that a visitor of the service gets through the edge; None without an answer."""
+    async def ask(self, name: str, path: str, address: str) -> int | None:
+        """The status that a visitor of the service gets through the edge from the release at `address`;
+        None without an answer, or when somebody else gave it: the release before, the edge itself."""
         host = urlsplit(self._settings.app_url(name)).netloc
         try:
             async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
                 answer = await client.get(
-                    f"http://{self._settings.edge_address}{path}", headers={"Host": host}
+                    f"http://{self._settings.edge_address}{path}",
+                    headers={"Host": host, "X-Gavan-Check": "1"},
                 )
         except httpx.HTTPError:
             return None
-        return answer.status_code
+        return answer.status_code if answer.headers.get("X-Gavan-Answered-By") == address else None
 
     async def _generation(self) -> str | None:
         try:
