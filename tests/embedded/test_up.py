@@ -33,7 +33,8 @@ class Checkout:
 
     def make(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["make", f"PYTHON={sys.executable}", *words],
+            # Under `make test` it would tell of directories, which a newcomer's shell never sees.
+            ["make", "--no-print-directory", f"PYTHON={sys.executable}", *words],
             cwd=self.layout.root,
             env={**os.environ, "GAVAN_HOME": str(self.layout.home)},
             capture_output=True,
@@ -83,6 +84,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         if name and (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
+    # Away from the default port: other tests and people use that one.
+    (root / ".env").write_text(
+        f"EDGE_PORT={settings.free_port('127.0.0.1', random.randrange(31000, 39000))}\n"
+    )
     made = Checkout(Layout(root, folder / "home"))
     yield made
     made.make("down")
