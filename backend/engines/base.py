@@ -121,6 +121,8 @@ class Unit:
     started_at: datetime | None = None
     reason: str | None = None
     """Why it is not running, in words a customer understands."""
+    listening: bool | None = None
+    """Whether the unit itself, and nobody else, listens at `address`; None where it was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class Engine(ABC):
 
     @abstractmethod
     async def units(self) -> list[Unit]:
-        """All units known to the engine: what the reconciler compares with the database."""
+        """All units known to the engine, with `listening`: what the reconciler compares with the database."""
 
     @abstractmethod
     async def restart(self, deployment_id: str) -> Unit:

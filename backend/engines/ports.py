@@ -7,7 +7,7 @@ import errno
 import os
 import random
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from backend.engines.base import EngineError, Retry
 
@@ -48,6 +48,19 @@ def choose(bounds: tuple[int, int], taken: Collection[int]) -> int:
 
 def listened(pids: Iterable[int]) -> list[int]:
     """The TCP ports on which these processes listen."""
+    return sorted(held({"": pids})[""])
+
+
+def held(families: Mapping[str, Iterable[int]]) -> dict[str, set[int]]:
+    """The TCP ports on which each family of processes listens."""
+    listening = _listening()
+    return {
+        name: {listening[inode] for inode in _sockets(pids) if inode in listening}
+        for name, pids in families.items()
+    }
+
+
+def _sockets(pids: Iterable[int]) -> set[str]:
     sockets: set[str] = set()
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -56,11 +69,16 @@ def listened(pids: Iterable[int]) -> list[int]:
                     target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
                     if target.startswith("socket:["):
                         sockets.add(target[8:-1])
-    found = set()
+    return sockets
+
+
+def _listening() -> dict[str, int]:
+    """Port by the inode of the socket that listens on it."""
+    found = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError), open(table) as lines:
             for line in lines:
                 fields = line.split()
-                if len(fields) > 9 and fields[3] == _LISTENING and fields[9] in sockets:
-                    found.add(int(fields[1].rpartition(":")[2], 16))
-    return sorted(found)
+                if len(fields) > 9 and fields[3] == _LISTENING:
+                    found[fields[9]] = int(fields[1].rpartition(":")[2], 16)
+    return found

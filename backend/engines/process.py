@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,23 @@ class ProcessEngine(Engine):
         return await self._units.inspect(deployment_id)
 
     async def units(self) -> list[Unit]:
-        return await self._units.all()
+        return await asyncio.to_thread(self._with_listeners, await self._units.all())
+
+    def _with_listeners(self, units: list[Unit]) -> list[Unit]:
+        """A port that a unit lost may be taken by somebody else's app: then it must get no visitors."""
+        running = {unit.deployment_id: unit.pid for unit in units if unit.pid is not None}
+        marks = {self._marker("unit", deployment_id): deployment_id for deployment_id in running}
+        families = processes.families({pid: deployment_id for deployment_id, pid in running.items()})
+        for pid, mark in processes.marks().items():
+            if mark in marks:
+                families.setdefault(marks[mark], set()).add(pid)
+        held = ports.held(families)
+        return [
+            replace(unit, listening=int(unit.address.rpartition(":")[2]) in held[unit.deployment_id])
+            if unit.deployment_id in running
+            else unit
+            for unit in units
+        ]
 
     async def restart(self, deployment_id: str) -> Unit:
         return await self._units.restart(deployment_id)

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 MARKER = "GAVAN_WORK"
 """`<kind>:<deployment id>` in the environment of whatever the engine starts."""
@@ -42,19 +42,36 @@ def _pids() -> list[int]:
 
 def marked(matches: Callable[[str], bool]) -> list[int]:
     """Processes, zombies left out, whose marker satisfies `matches`; never this one."""
+    return [pid for pid, mark in marks().items() if pid != os.getpid() and matches(mark)]
+
+
+def marks() -> dict[int, str]:
+    """The marker of each process that has one."""
     prefix = MARKER.encode() + b"="
-    found = []
+    found = {}
     for pid in _pids():
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 variables = file.read().split(b"\0")
         except OSError:
             continue
-        if pid != os.getpid() and any(
-            variable.startswith(prefix) and matches(variable[len(prefix) :].decode(errors="replace"))
-            for variable in variables
-        ):
-            found.append(pid)
+        for variable in variables:
+            if variable.startswith(prefix):
+                found[pid] = variable[len(prefix) :].decode(errors="replace")
+                break
+    return found
+
+
+def families(roots: Mapping[int, str]) -> dict[str, set[int]]:
+    """By the root's name: it and all that descend from it, whatever environment they gave themselves."""
+    parents = {pid: int(fields[1]) for pid in _pids() if (fields := _stat(pid))}
+    found: dict[str, set[int]] = {name: {pid} for pid, name in roots.items()}
+    for pid in parents:
+        ancestor = pid
+        while ancestor > 1 and ancestor not in roots:
+            ancestor = parents.get(ancestor, 0)
+        if ancestor in roots:
+            found[roots[ancestor]].add(pid)
     return found
 
 

@@ -24,6 +24,8 @@ INSIDE = Path("/run/gavan")
 
 PROBE_TIMEOUT = 20
 SCRATCH_BYTES = 64 * 2**20
+_KERNEL_SWITCHES = ("/proc/sys", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/sysrq-trigger")
+_KERNEL_SECRETS = ("/proc/kcore", "/proc/keys", "/proc/slabinfo", "/proc/vmallocinfo", "/proc/timer_list")
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # One by one: what /etc/ssl/private and its like hold is for nobody's app.
 _CONFIGURATION = (
@@ -129,7 +131,13 @@ def _system_mounts() -> list[str]:
             words += ["--symlink", os.readlink(path), path]
         elif os.path.isdir(path):
             words += ["--ro-bind", path, path]
-    return [*words, "--proc", "/proc", "--dev", "/dev"]
+    words += ["--proc", "/proc", "--dev", "/dev"]
+    # Root of the machine may be behind the sandbox's user, and these ask for nothing more than root's id.
+    for path in filter(os.path.exists, _KERNEL_SWITCHES):
+        words += ["--ro-bind", path, path]
+    for path in filter(os.path.exists, _KERNEL_SECRETS):
+        words += ["--ro-bind", os.devnull, path]
+    return words
 
 
 def _is_shown(path: str) -> bool:

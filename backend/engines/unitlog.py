@@ -25,7 +25,8 @@ from backend.engines.text import LINE_LIMIT, clean_line
 
 ROTATE_BYTES, ROTATE_FILES = 5 * 2**20, 3
 SERVICE_BYTES = 3 * ROTATE_BYTES * (ROTATE_FILES + 1)
-"""Logs of one service beyond which those of the oldest units are deleted."""
+UNITS_KEPT = 20
+"""Logs of one service beyond which those of the oldest units are deleted; a cursor names each unit."""
 
 _NAME = re.compile(r"(\d+)-[A-Za-z0-9-]+\.log(?:\.(\d+))?")
 _HEAD = 64
@@ -73,12 +74,12 @@ def log_file(folder: Path, deployment_id: str) -> Path:
 
 
 def prune(folder: Path, keep: set[str]) -> None:
-    """Delete the oldest units' logs beyond `SERVICE_BYTES`; `keep` names deployments that still exist."""
+    """Delete the oldest units' logs beyond the limits; `keep` names deployments that still exist."""
     total = 0
-    for _, paths in sorted(_paths(folder).items(), reverse=True):
+    for place, (_, paths) in enumerate(sorted(_paths(folder).items(), reverse=True)):
         with contextlib.suppress(FileNotFoundError):
             total += sum(path.stat().st_size for path in paths)
-        if total > SERVICE_BYTES and _deployment(paths[0]) not in keep:
+        if (total > SERVICE_BYTES or place >= UNITS_KEPT) and _deployment(paths[0]) not in keep:
             for path in paths:
                 path.unlink(missing_ok=True)
 

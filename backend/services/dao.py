@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Row, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Row, and_, case, delete, exists, func, insert, or_, select, update
 
 from backend.dao.base import BaseDAO
 from backend.jobs.models import Job, JobState
@@ -18,8 +18,10 @@ from backend.services.models import (
     Deployment,
     DeploymentLogLine,
     DeploymentState,
+    Desired,
     Order,
     Service,
+    ServiceStatus,
     ServiceVariable,
 )
 
@@ -44,12 +46,18 @@ class ServiceDAO(BaseDAO[Service]):
         statement = select(Service.id).where(Service.name == name, Service.deleted_at.is_(None))
         return await self.scalar(statement) is not None
 
-    async def routes(self) -> list[tuple[str, str]]:
-        """Name and `host:port` of all services that the edge shall answer for."""
+    async def routes(self) -> list[tuple[str, str | None]]:
+        """Name and `host:port` of all services that the edge shall answer for.
+
+        None instead of the address of one that should run and does not: its port may be somebody else's.
+        """
+        asked = Service.routed_deployment_id.is_distinct_from(Service.live_deployment_id)
+        answers = or_(Service.status == ServiceStatus.RUNNING, asked)
+        should = and_(Service.desired == Desired.RUNNING, Service.live_deployment_id.is_not(None))
         statement = (
-            select(Service.name, Deployment.address)
-            .join(Deployment, Deployment.id == Service.routed_deployment_id)
-            .where(Service.deleted_at.is_(None), Deployment.address.is_not(None))
+            select(Service.name, case((answers, Deployment.address)).label("address"))
+            .outerjoin(Deployment, Deployment.id == Service.routed_deployment_id)
+            .where(Service.deleted_at.is_(None), or_(Service.routed_deployment_id.is_not(None), should))
         )
         return [(row.name, row.address) for row in await self.rows(statement)]
 

@@ -40,12 +40,14 @@ class Operations:
         if service.live_deployment_id is None:
             raise JobError("never_live", "No release of this service was ever live: deploy it first.")
         await job.progress("starting", 30)
+        # Away from its port first: while the app is down, another may take it.
+        await self._change(job, routed_deployment_id=None)
+        await self._publish()
         unit = await self._engine_call(self._engine.restart(str(service.live_deployment_id)))
         async with job.transaction(step="checking", progress=60) as session:
             deployment = await DeploymentDAO(session).get_locked(service.live_deployment_id)
             assert deployment is not None
             deployment.address = unit.address
-        await self._change(job, desired=Desired.RUNNING, routed_deployment_id=service.live_deployment_id)
         check = CheckSpec(
             deployment_id=str(deployment.id),
             service_id=str(service.id),
@@ -53,8 +55,14 @@ class Operations:
         )
         timeout = self._settings.health_timeout_seconds
         await self._engine_call(self._engine.wait_healthy(check, _no_report, timeout=timeout))
+        await self._change(
+            job,
+            desired=Desired.RUNNING,
+            status=ServiceStatus.RUNNING,
+            status_reason=None,
+            routed_deployment_id=service.live_deployment_id,
+        )
         await self._publish()
-        await self._change(job, status=ServiceStatus.RUNNING, status_reason=None)
 
     async def delete(self, job: Claimed) -> None:
         """Route first, then processes and files, then secrets and logs; the name is free at the end."""

@@ -21,6 +21,7 @@ from backend.services.routing import Edge
 
 LOCK = "services.reconcile"
 ALIVE = frozenset({UnitState.RUNNING, UnitState.STARTING, UnitState.BACKOFF})
+NOT_LISTENING = "The app runs, but does not listen on its port."
 FILES_GONE = "The files of the release are gone from the machine. Deploy again."
 
 
@@ -92,6 +93,8 @@ async def _write_down(database: Database, service: Service, unit: Unit | None) -
         if (row.status, row.status_reason) != (status, reason):
             logger.info("service {} is {}", service.name, status)
             row.status, row.status_reason = status, reason
+        if status is ServiceStatus.RUNNING and row.routed_deployment_id is None:
+            row.routed_deployment_id = row.live_deployment_id
         if unit is not None:
             deployment = await deployments.get_locked(UUID(unit.deployment_id))
             if deployment is not None and deployment.address != unit.address:
@@ -103,6 +106,8 @@ def _truth(unit: Unit | None) -> tuple[ServiceStatus, str | None]:
     if unit is None:
         return ServiceStatus.CRASHED, FILES_GONE
     if unit.state is UnitState.RUNNING:
+        if unit.listening is False:
+            return ServiceStatus.CRASHED, NOT_LISTENING
         return ServiceStatus.RUNNING, None
     return ServiceStatus.CRASHED, unit.reason or "The app stopped by itself."
 

@@ -167,7 +167,7 @@ _operation("service.start", "Start a service", "Starts the release that was live
 _operation("service.restart", "Restart a service", "Ends the process and starts it again.")
 
 
-LogCursor = Annotated[str | None, Query(max_length=200, pattern=r"^[\x21-\x7e]+$")]
+LogCursor = Annotated[str | None, Query(max_length=4000, pattern=r"^[\x21-\x7e]+$")]
 
 
 @router.get(

@@ -25,6 +25,8 @@ from backend.database import Database
 from backend.services.dao import ServiceDAO
 
 TAKEN_OVER_WITHIN = 10.0
+NOBODY = "127.0.0.1:1"
+"""Refuses connections, so the edge says that the service is not answering; no customer may listen there."""
 
 
 class EdgeDown(Exception):
@@ -95,8 +97,11 @@ class Edge:
         assert generation is not None
         return generation
 
-    def _render(self, routes: list[tuple[str, str]]) -> str:
-        lines = [f"{urlsplit(self._settings.app_url(name)).hostname} {address};" for name, address in routes]
+    def _render(self, routes: list[tuple[str, str | None]]) -> str:
+        lines = [
+            f"{urlsplit(self._settings.app_url(name)).hostname} {address or NOBODY};"
+            for name, address in routes
+        ]
         body = "\n".join(sorted(lines))
         generation = hashlib.sha256(body.encode()).hexdigest()[:16]
         return f"routes.generation {generation};\n{body}\n"

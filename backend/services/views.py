@@ -14,7 +14,7 @@ from backend.dao.base import AnySelect
 from backend.dao.listing import Listing, Sort, moment, whole
 from backend.jobs.models import OPEN, Job
 from backend.projects.models import Project, ProjectMember
-from backend.services.models import ENDED_BADLY, Deployment, DeploymentState, Order, Service
+from backend.services.models import ENDED_BADLY, Deployment, DeploymentState, Order, Service, ServiceStatus
 from backend.users.models import User
 
 STEPS = (
@@ -160,7 +160,10 @@ def select_deployments() -> AnySelect:
     return select(
         *(getattr(Deployment, name) for name in _DEPLOYMENT_COLUMNS),
         _newest_job.label("job_id"),
-        (func.coalesce(Service.live_deployment_id == Deployment.id, False)).label("is_live"),
+        (
+            func.coalesce(Service.live_deployment_id == Deployment.id, False)
+            & (Service.status == ServiceStatus.RUNNING)
+        ).label("is_live"),
     ).join(Service, Service.id == Deployment.service_id)
 
 

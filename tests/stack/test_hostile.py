@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from uuid import UUID
 
+import httpx
 import pytest
 
 from tests.stack.scenes import (
@@ -257,6 +259,27 @@ class TestApps:
         new = Case(name, fixed, await customer.deploy(case.service_id))
         await customer.live(new.accepted)
         await soon_and_still(stack, [partial(serves_once, stack, customer, new)], "the repaired one serves")
+
+
+async def test_who_answered_is_told_to_the_panel_only(stack: Stack, customer: Customer, fresh: Fresh) -> None:
+    """An app cannot say that it is another one, and is not told that it is asked for a check."""
+    name, header = fresh("liar"), "X-Gavan-Answered-By"
+    lie = (
+        "seen = []\nplain = Page.end_headers\n"
+        f"Page.end_headers = lambda self: (self.send_header({header!r}, '127.0.0.1:1'), plain(self))\n"
+        "get = Page.do_GET\n"
+        "Page.do_GET = lambda self: (seen.append('X-Gavan-Check' in self.headers), print(seen), get(self))"
+    )
+    case = await order(stack, customer, replace(stack.git.app("hello", name), before=lie), name)
+    await customer.live(case.accepted)
+    (address,) = await stack.rows("SELECT address FROM deployments WHERE id = $1", UUID(case.deployment_id))
+    async with httpx.AsyncClient(
+        trust_env=False, headers={"Host": f"{name}.localhost:{stack.port}"}
+    ) as client:
+        assert header not in (await client.get(stack.instance)).headers
+        asked = await client.get(stack.instance, headers={"X-Gavan-Check": "1"})
+        assert asked.headers.get_list(header) == [address["address"]]
+    assert "True" not in str(await customer.get(f"/services/{case.service_id}/log"))
 
 
 async def test_what_takes_its_time_to_fail(stack: Stack, customer: Customer, fresh: Fresh) -> None:
