@@ -9,6 +9,7 @@ import html
 import os
 import shutil
 import signal
+import socket
 import stat
 import sys
 import threading
@@ -52,6 +53,8 @@ TYPES = {
 }
 DRAIN = 5
 """Seconds that answers under way get after SIGTERM."""
+LINGER = 2
+"""Seconds in which a refused request's body is still taken."""
 
 
 class Site(ThreadingHTTPServer):
@@ -162,6 +165,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
@@ -170,6 +175,13 @@ class Handler(BaseHTTPRequestHandler):
         """Called by the base class for what it refuses; other methods are not allowed rather than unknown."""
         self.close_connection = True
         self._short(405 if code == 501 else code, message or "This cannot be answered.")
+        # Closed with a body unread, the connection would be reset and the answer lost with it.
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(LINGER)
+            deadline = time.monotonic() + LINGER
+            while time.monotonic() < deadline and self.connection.recv(65536):
+                pass
 
     def log_message(self, format: str, *args: object) -> None:
         line = (format % args).translate(dict.fromkeys((*range(32), 127)))

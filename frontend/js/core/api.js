@@ -150,7 +150,8 @@ const randomKey = () =>
  * (a double click), or after an answer that got lost, carries the same Idempotency-Key.
  */
 function start(method, path, body) {
-  const intent = `${method} ${path} ${JSON.stringify(body)}`;
+  // Asked from another page it is meant anew: a deployment that failed at once is soon followed by the next.
+  const intent = `${method} ${path} ${JSON.stringify(body)} ${location.pathname}`;
   const earlier = intents.get(intent);
   if (earlier?.running) return earlier.running;
   const key = earlier?.key ?? randomKey();
