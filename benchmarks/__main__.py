@@ -6,8 +6,9 @@ import argparse
 import importlib
 import sys
 import time
+import traceback
 
-from benchmarks.report import Result, show
+from benchmarks.report import Result, Unable, show
 
 NAMES = ("services_list", "deploy_overhead", "panel_first_load", "make_up_warm")
 
@@ -17,13 +18,24 @@ def main() -> int:
     parser.add_argument("--only", choices=NAMES, action="append")
     chosen = parser.parse_args().only or NAMES
     results: list[Result] = []
+    failed = False
     for name in chosen:
         begin = time.monotonic()
         print(f"  {name} …", end="", flush=True)
-        results.append(importlib.import_module(f"benchmarks.{name}").run())
-        print(f" {time.monotonic() - begin:.0f} s", flush=True)
+        try:
+            results.append(importlib.import_module(f"benchmarks.{name}").run())
+        except Unable as reason:
+            failed = True
+            print(f" skipped: {reason}", flush=True)
+        except Exception:
+            # What the others measured must not be lost with it.
+            failed = True
+            print(" failed", flush=True)
+            traceback.print_exc()
+        else:
+            print(f" {time.monotonic() - begin:.0f} s", flush=True)
     show(results)
-    return 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -146,7 +146,9 @@ class Panel:
 
     def __init__(self, checkout: Checkout, url: str) -> None:
         self._port, self._url, self._count = checkout.port, url, 0
-        self._http = httpx.Client(base_url=checkout.panel, trust_env=False, timeout=30)
+        # Each deployment reloads the edge, which drops the connections that wait for another request.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.Client(base_url=checkout.panel, trust_env=False, timeout=30, limits=fresh)
         account = {"email": "overhead@example.com", "password": "a lighthouse on a foggy quay"}
         self._http.post("/api/v1/users", json=account).raise_for_status()
         form = {"grant_type": "password", "client_id": "cli"}

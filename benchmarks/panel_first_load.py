@@ -14,7 +14,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwright
 
 from benchmarks.checkout import fresh_checkout
-from benchmarks.report import Result
+from benchmarks.report import Result, Unable
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -67,7 +67,7 @@ class Traffic:
 def run() -> Result:
     chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if chromium is None:
-        raise SystemExit("panel_first_load needs Chromium: `apt-get install chromium`")
+        raise Unable("it needs Chromium (Debian: apt-get install chromium)")
     with fresh_checkout() as checkout:
         checkout.make("up")
         demo = checkout.env["DEMO_EMAIL"], checkout.env["DEMO_PASSWORD"]

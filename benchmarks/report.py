@@ -7,6 +7,10 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 
 
+class Unable(Exception):
+    """The benchmark cannot run on this machine; the message says what it lacks."""
+
+
 @dataclass
 class Result:
     name: str

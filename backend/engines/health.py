@@ -48,6 +48,7 @@ async def wait_healthy(
     inspect: Callable[[], Awaitable[Unit | None]],
     last_lines: Callable[[], Awaitable[list[str]]],
     listened: Callable[[Unit], Awaitable[list[int]]],
+    last_exit: Callable[[], str | None],
 ) -> Unit:
     """See `Engine.wait_healthy`."""
     path = _request_path(spec.health_path)
@@ -59,7 +60,7 @@ async def wait_healthy(
             raise EngineError("release_missing", "The release was removed while it was being checked.")
         first_pid = first_pid or unit.pid or 0
         if unit.state not in (UnitState.STARTING, UnitState.RUNNING) or (unit.pid and unit.pid != first_pid):
-            reason = unit.reason or "It was started again."
+            reason = unit.reason or last_exit() or "It was started again."
             raise EngineError("unit_exited", await _with_lines(f"The app ended. {reason}", last_lines))
         remaining = timeout - (time.monotonic() - began)
         if remaining <= 0:

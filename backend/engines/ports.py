@@ -48,24 +48,31 @@ def choose(bounds: tuple[int, int], taken: Collection[int]) -> int:
 
 def listened(pids: Iterable[int]) -> list[int]:
     """The TCP ports on which these processes listen."""
-    return sorted(held({"": pids})[""])
+    return sorted(held({"": pids})[""] or ())
 
 
-def held(families: Mapping[str, Iterable[int]]) -> dict[str, set[int]]:
-    """The TCP ports on which each family of processes listens."""
+def held(families: Mapping[str, Iterable[int]]) -> dict[str, set[int] | None]:
+    """The TCP ports on which each family of processes listens; None where the kernel does not tell us.
+
+    It does not when they run in a user namespace that is not below our own.
+    """
     listening = _listening()
-    return {
-        name: {listening[inode] for inode in _sockets(pids) if inode in listening}
-        for name, pids in families.items()
-    }
+    found: dict[str, set[int] | None] = {}
+    for name, pids in families.items():
+        try:
+            found[name] = {listening[inode] for inode in _sockets(pids) if inode in listening}
+        except PermissionError:
+            found[name] = None
+    return found
 
 
 def _sockets(pids: Iterable[int]) -> set[str]:
+    """Inodes. Raises PermissionError when one of the processes may not be looked into."""
     sockets: set[str] = set()
     for pid in pids:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             for descriptor in os.listdir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                     target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
                     if target.startswith("socket:["):
                         sockets.add(target[8:-1])

