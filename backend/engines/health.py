@@ -40,6 +40,15 @@ async def ask(address: str, path: str) -> int:
     return int(line[1])
 
 
+async def _told(last_exit: Callable[[], str | None]) -> str | None:
+    """How it ended is written down a moment after it ended."""
+    for _ in range(20):
+        if words := last_exit():
+            return words
+        await asyncio.sleep(PATIENT_PAUSE)
+    return None
+
+
 async def wait_healthy(
     spec: CheckSpec,
     report: Report,
@@ -60,7 +69,7 @@ async def wait_healthy(
             raise EngineError("release_missing", "The release was removed while it was being checked.")
         first_pid = first_pid or unit.pid or 0
         if unit.state not in (UnitState.STARTING, UnitState.RUNNING) or (unit.pid and unit.pid != first_pid):
-            reason = unit.reason or last_exit() or "It was started again."
+            reason = unit.reason or await _told(last_exit) or "It was started again."
             raise EngineError("unit_exited", await _with_lines(f"The app ended. {reason}", last_lines))
         remaining = timeout - (time.monotonic() - began)
         if remaining <= 0:
@@ -79,7 +88,10 @@ async def wait_healthy(
         except _Bad as error:
             connected, trouble = True, str(error)
         except TimeoutError:
-            connected, trouble = True, f"it does not answer within {ANSWER_TIMEOUT:.0f} seconds"
+            connected = True
+            # Cut off by the end of the whole check, the last question says less than the one before.
+            if remaining >= ANSWER_TIMEOUT or not trouble:
+                trouble = f"it does not answer within {min(ANSWER_TIMEOUT, remaining):.0f} seconds"
         except OSError:
             good, trouble = 0, ""
         pause = PAUSE if time.monotonic() - began < 5 else PATIENT_PAUSE

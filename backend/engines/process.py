@@ -198,7 +198,12 @@ class ProcessEngine(Engine):
             found = held.get(unit.deployment_id)
             return None if found is None else int(unit.address.rpartition(":")[2]) in found
 
-        return [replace(unit, listening=listening(unit)) for unit in units]
+        return [
+            replace(unit, listening=listens, reason=unit.reason or self._units.last_exit(unit.deployment_id))
+            if (listens := listening(unit)) is False
+            else replace(unit, listening=listens)
+            for unit in units
+        ]
 
     async def restart(self, deployment_id: str) -> Unit:
         return await self._units.restart(deployment_id)

@@ -107,7 +107,8 @@ def _truth(unit: Unit | None) -> tuple[ServiceStatus, str | None]:
         return ServiceStatus.CRASHED, FILES_GONE
     if unit.state is UnitState.RUNNING:
         if unit.listening is False:
-            return ServiceStatus.CRASHED, NOT_LISTENING
+            before = f" Before that: {unit.reason}" if unit.reason else ""
+            return ServiceStatus.CRASHED, NOT_LISTENING + before
         return ServiceStatus.RUNNING, None
     return ServiceStatus.CRASHED, unit.reason or "The app stopped by itself."
 
