@@ -47,7 +47,10 @@ _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
+LOST = (DBAPIError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What statements raise while the database goes away, for those who can wait for it."""
 
 
 def is_away(error: BaseException) -> bool:
@@ -55,8 +58,11 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, SQLAlchemyTimeout | asyncpg.QueryCanceledError):
         return True
     if isinstance(error, DBAPIError):
-        cause = error.orig and error.orig.__cause__
-        return error.connection_invalidated or (cause is not None and is_away(cause))
+        causes = (error.orig, error.orig and error.orig.__cause__)
+        return error.connection_invalidated or any(cause and is_away(cause) for cause in causes)
+    if isinstance(error, ValueError):
+        # asyncpg refuses an argument before it is sent.
+        return False
     # Of the file errors only that of a socket: it names no file.
     missing_socket = isinstance(error, FileNotFoundError) and error.filename is None
     return isinstance(error, _AWAY) or missing_socket

@@ -63,8 +63,8 @@ async def cancel(session: AsyncSession, job_id: UUID) -> Job:
     job = await JobDAO(session).get_locked(job_id)
     if job is None:
         raise NotFound("There is no such job.")
-    if JobState(job.state).final:
-        raise Conflict("The job has already ended.", code="job_ended")
+    if _done(job):
+        raise Conflict("The job has already done its work.", code="job_ended")
     if not cancellable(job):
         raise Conflict("This job cannot be cancelled once it runs.", code="job_not_cancellable")
     await call_off(session, job)
@@ -76,5 +76,9 @@ def cancellable(job: Job) -> bool:
         return False
     if job.state == JobState.QUEUED and job.attempts == 0:
         return True
-    ended = JobState(job.state).final or job.progress == 100
-    return not ended and job.kind in CANCELLABLE_WHILE_RUNNING
+    return not _done(job) and job.kind in CANCELLABLE_WHILE_RUNNING
+
+
+def _done(job: Job) -> bool:
+    """Its effect is there, though it may still be cleaning up."""
+    return JobState(job.state).final or job.progress == 100

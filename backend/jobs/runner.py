@@ -18,10 +18,10 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from loguru import logger
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.database import Database, now
+from backend.database import LOST, Database, is_away, now
 from backend.jobs.dao import JobDAO
 from backend.jobs.models import JobState
 from backend.logger import job_id as job_id_in_log
@@ -188,9 +188,11 @@ async def _with_lease(
 async def _classified(job: Claimed, work: Callable[[Claimed], Awaitable[T]]) -> T:
     try:
         return await work(job)
-    except (JobError, Cancelled, LeaseLost, DBAPIError, OSError):
+    except (JobError, Cancelled, LeaseLost):
         raise
     except Exception as error:
+        if is_away(error):
+            raise
         logger.opt(exception=error).error("{} failed unexpectedly", job.kind)
         raise JobError("internal_error", UNEXPECTED, retry=True) from error
 
@@ -204,7 +206,7 @@ async def _heartbeat(job: Claimed, lease: timedelta, heed_cancel: bool) -> None:
         try:
             async with job.database.transaction() as session:
                 row = await JobDAO(session).extend(job.id, job.fence, wanted)
-        except (DBAPIError, OSError) as error:
+        except LOST as error:
             if now() >= until:
                 raise LeaseLost from error
             continue

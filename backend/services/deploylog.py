@@ -10,11 +10,10 @@ from uuid import UUID
 
 from loguru import logger
 from sqlalchemy import func, insert, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.dao.base import BaseDAO
-from backend.database import Database, now
+from backend.database import LOST, Database, now
 from backend.services.environment import Redactor
 from backend.services.models import DeploymentLogLine
 
@@ -99,7 +98,7 @@ class DeployLog:
             ended = self._ended.is_set()
             try:
                 await self.flush()
-            except (DBAPIError, OSError) as error:
+            except LOST as error:
                 # Kept for the next flush; a deployment does not end because its log had to wait.
                 logger.warning("deployment log waits: {}", type(error).__name__)
             if ended:

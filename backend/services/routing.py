@@ -11,10 +11,11 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import re
 import signal
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,10 +33,6 @@ NOBODY = "127.0.0.1:1"
 """Refuses connections, so the edge says that the service is not answering; no customer may listen there."""
 
 
-class EdgeDown(Exception):
-    """The edge did not take the map over in time."""
-
-
 class Edge:
     """Publishes routes and asks through them."""
 
@@ -45,21 +42,22 @@ class Edge:
         self._file = settings.edge_routes_file
 
     async def publish(self) -> None:
-        """Write the map as the database has it now and wait until the edge uses it."""
-        generation = await self._write()
-        async with asyncio.timeout(TAKEN_OVER_WITHIN):
-            while await self._generation() != generation:
-                await asyncio.sleep(0.01)
-                generation = _generation_of(self._file.read_text()) or generation
+        """Write the map as the database has it now and wait until the edge leads every visitor by it.
 
-    async def repair(self) -> bool:
-        """Write the map again if it differs from the database; says whether it did."""
-        before = self._file.read_text() if self._file.exists() else ""
-        generation = await self._write()
-        changed = _generation_of(before) != generation
-        if changed:
-            logger.info("routes repaired")
-        return changed
+        One at a time over all processes: what waits here finds its own change in the map of whoever
+        went before. Raises TimeoutError after TAKEN_OVER_WITHIN seconds.
+        """
+        async with asyncio.timeout(TAKEN_OVER_WITHIN), _turn(self._file.with_suffix(".lock")):
+            generation = await self._write()
+            # What is waited for happens in another process, so there is no event.
+            while not await self._uses(generation):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def repair(self) -> None:
+        """Have an edge that is up use the map as the database has it; one that starts reads it anyway."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TAKEN_OVER_WITHIN), _turn(self._file.with_suffix(".lock")):
+                await self._uses(await self._write())
 
     async def ask(self, name: str, path: str, address: str) -> int | None:
         """The status that a visitor of the service gets through the edge from the release at `address`;
@@ -75,39 +73,49 @@ class Edge:
             return None
         return answer.status_code if answer.headers.get("X-Gavan-Answered-By") == address else None
 
-    async def _generation(self) -> str | None:
-        try:
-            async with _client(2) as client:
-                answer = await client.get(f"http://{self._settings.edge_address}/edge/generation")
-        except httpx.HTTPError:
-            return None
-        return answer.text.strip() if answer.status_code == 200 else None
-
     async def _write(self) -> str:
-        """Under one lock for all workers, so that the last to write has read the newest state."""
-        lock = self._file.with_suffix(".lock")
-        with _locked_file(lock) as locked:
-            # The holder may be another process, so there is no event to wait for.
-            while not locked():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            async with self._database.transaction() as session:
-                routes = await ServiceDAO(session).routes()
-            text = self._render(routes)
-            if not self._file.exists() or self._file.read_text() != text:
-                _replace(self._file, text)
-                self._reload()
-        generation = _generation_of(text)
-        assert generation is not None
+        async with self._database.transaction() as session:
+            routes = await ServiceDAO(session).routes()
+        generation, text = self._render(routes)
+        if not self._file.exists() or self._file.read_text() != text:
+            _replace(self._file, text)
         return generation
 
-    def _render(self, routes: list[tuple[str, str | None]]) -> str:
+    async def _uses(self, generation: str) -> bool:
+        """Whether the edge uses this generation. If not, it is made to read the map, and awaited.
+
+        For a tenth of a second after a reload nginx's workers of before still accept visitors beside
+        the new ones. They stop listening before they close what is idle: so one idle connection tells.
+        """
+        host = self._settings.edge_address
+        name, _, port = host.rpartition(":")
+        try:
+            reader, writer = await asyncio.open_connection(name.strip("[]"), int(port))
+        except OSError:
+            return False
+        try:
+            writer.write(f"GET /edge/generation HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+            used = await reader.readexactly(int(length[1])) if length else b""
+            if used.decode().strip() == generation:
+                return True
+            self._reload()
+            await reader.read()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+        return False
+
+    def _render(self, routes: list[tuple[str, str | None]]) -> tuple[str, str]:
         lines = [
             f"{urlsplit(self._settings.app_url(name)).hostname} {address or NOBODY};"
             for name, address in routes
         ]
         body = "\n".join(sorted(lines))
         generation = hashlib.sha256(body.encode()).hexdigest()[:16]
-        return f"routes.generation {generation};\n{body}\n"
+        return generation, f"routes.generation {generation};\n{body}\n"
 
     def _reload(self) -> None:
         try:
@@ -121,27 +129,20 @@ def _client(timeout: float) -> httpx.AsyncClient:
     return httpx.AsyncClient(trust_env=False, timeout=timeout, verify=_NO_AUTHORITIES)
 
 
-def _generation_of(text: str) -> str | None:
-    first = text.partition("\n")[0]
-    return first.removeprefix("routes.generation ").rstrip(";") if first.startswith("routes.") else None
-
-
 def _replace(path: Path, text: str) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.part")
     temporary.write_text(text)
     temporary.replace(path)
 
 
-@contextmanager
-def _locked_file(path: Path) -> Iterator[Callable[[], bool]]:
-    """Yields a function that tries to take the lock once; it is released at the end."""
+@asynccontextmanager
+async def _turn(path: Path) -> AsyncIterator[None]:
     with path.open("a") as file:
-
-        def locked() -> bool:
+        while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
             except BlockingIOError:
-                return False
-            return True
-
-        yield locked
+                # The holder may be another process, so there is no event to wait for.
+                await asyncio.sleep(0.01)
+        yield

@@ -78,6 +78,7 @@ AWAY: dict[str, Exception] = {
     "closed": asyncpg.ConnectionDoesNotExistError("closed in the middle"),
     "ended": asyncpg.AdminShutdownError("terminating"),
     "unusable": asyncpg.InterfaceError("connection is closed"),
+    "cut off": asyncpg.InternalClientError("cannot switch to state 12"),
     "no connection free": PoolTimeout("pool limit"),
     "invalidated": DBAPIError("SELECT 1", {}, Exception(), connection_invalidated=True),
 }

@@ -103,8 +103,9 @@ async def test_a_job_that_takes_its_worker_down_each_time_ends_too(bench: Bench)
     [
         ConnectionRefusedError(),
         DBAPIError("SELECT 1", {}, asyncpg.CannotConnectNowError()),  # type: ignore[arg-type]
+        asyncpg.InternalClientError("cannot switch to state 12"),
     ],
-    ids=["refused", "starting"],
+    ids=["refused", "starting", "cut off"],
 )
 async def test_a_database_that_is_away_ends_nothing(bench: Bench, error: Exception) -> None:
     """The lease runs out, and the relay hands the job out again."""
@@ -122,6 +123,31 @@ async def test_a_database_that_is_away_ends_nothing(bench: Bench, error: Excepti
     assert [found for found, _ in await relay.due(bench.database)] == [job_id]
     await bench.run(job_id, nothing)
     assert (await bench.row(job_id)).state == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        PermissionError(13, "Permission denied", "/somewhere"),
+        TimeoutError(),
+        DBAPIError("INSERT", {}, asyncpg.UniqueViolationError("twice")),  # type: ignore[arg-type]
+    ],
+    ids=["full", "forbidden", "timeout", "twice"],
+)
+async def test_what_looks_like_it_is_told(bench: Bench, error: Exception) -> None:
+    """Tried again with pauses, then failed: not left to the lease, which would take it for a crash."""
+    job_id = await bench.put()
+
+    async def work(_: Claimed) -> None:
+        raise error
+
+    for _ in range(MAX_RETRIES + 1):
+        await bench.run(job_id, work)
+        await bench.due_now(job_id)
+    job = await bench.row(job_id)
+    assert (job.state, job.error_code, job.error_message) == ("failed", "internal_error", UNEXPECTED)
+    assert bench.settled == ["fail internal_error"]
 
 
 async def test_a_failure_that_cannot_be_settled_is_a_failure_all_the_same(bench: Bench) -> None:

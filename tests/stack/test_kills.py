@@ -7,8 +7,11 @@ part is still away, so that whatever lives goes on without it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.stack.scenes import Case, Fresh, held, order, served, serves_once, soon_and_still
@@ -92,6 +95,41 @@ async def test_while_releasing_and_retiring(
     await asyncio.gather(*(ends_well(customer, case) for case in cases))
     await all_settle(stack, customer, cases)
     assert stack.running_scripts(old.script) == []
+
+
+@pytest.mark.parametrize("part", ["api", "postgres", "redis", "edge"])
+async def test_orders_are_taken_once(stack: Stack, customer: Customer, fresh: Fresh, part: str) -> None:
+    """Killed while orders come in: whoever sends the same again with its key has one service, not two."""
+    names = [fresh(f"once{number}") for number in range(6)]
+    apps = [stack.git.app(f"page of {name}", name) for name in names]
+    for name, app in zip(names, apps, strict=True):
+        stack.git.commit(name, app.files)
+    sent = asyncio.Event()
+
+    async def insist(name: str) -> dict[str, Any]:
+        body, key = customer.order_body(name, stack.git.url(name)), {"Idempotency-Key": f"key-{name}"}
+        async with asyncio.timeout(BOUND):
+            while True:
+                sent.set()
+                with contextlib.suppress(httpx.TransportError):
+                    answer = await customer.ask("POST", "/orders", json=body, headers=key)
+                    if answer.status_code == 202:
+                        return dict(answer.json())
+                    assert answer.status_code in (502, 503), answer.text
+                await asyncio.sleep(0.05)
+
+    asking = [asyncio.create_task(insist(name)) for name in names]
+    await sent.wait()
+    await asyncio.sleep(0.02)
+    await stack.kill(part)
+    accepted = await asyncio.gather(*asking)
+    cases = [Case(*found) for found in zip(names, apps, accepted, strict=True)]
+    listed = (await customer.get("/services", size=100))["items"]
+    assert sorted(one["name"] for one in listed) == sorted(names)
+    await asyncio.gather(*(ends_well(customer, case) for case in cases))
+    await all_settle(stack, customer, cases)
+    for case in cases:
+        assert len(await customer.jobs_of(case.service_id)) == 1
 
 
 @pytest.mark.parametrize("part", ["apps", "edge", "redis", "postgres", "api"])

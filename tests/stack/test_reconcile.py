@@ -8,6 +8,12 @@ import signal
 from functools import partial
 from uuid import UUID
 
+import asyncpg
+
+from backend.config import Settings
+from backend.database import Database
+from backend.services.reconcile import LOCK
+from backend.services.routing import Edge
 from tests.stack.scenes import (
     Fresh,
     held,
@@ -87,6 +93,25 @@ async def test_routes_are_repaired(stack: Stack, customer: Customer, fresh: Fres
             routes.write_text(wrong)
         await until(lambda: routes.exists() and routes.read_text() == right, 10, "the routes are right again")
     assert (await stack.visit(case.name)).text == case.app.text
+
+
+async def test_a_new_route_holds_for_every_visitor(stack: Stack, customer: Customer, fresh: Fresh) -> None:
+    """For a tenth of a second after a reload nginx's workers of before still take visitors."""
+    case = await served(stack, customer, fresh("each"))
+    settings = Settings(_env_file=None, **{name.lower(): value for name, value in stack.env.items()})  # type: ignore[call-arg, arg-type]
+    database = Database(settings)
+    edge = Edge(settings, database)
+    routing = "UPDATE services SET routed_deployment_id = $1 WHERE id = $2"
+    reconciler = await asyncpg.connect(stack.env["DATABASE_URL"])
+    await reconciler.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", LOCK)
+    for routed, status in [(None, 503), (UUID(case.deployment_id), 200)] * 3:
+        await stack.rows(routing, routed, UUID(case.service_id))
+        await edge.publish()
+        for _ in range(5):
+            visits = await asyncio.gather(*(stack.visit(case.name) for _ in range(4)))
+            assert [visit.status_code for visit in visits] == [status] * 4
+    await reconciler.close()
+    await database.close()
 
 
 async def test_down_and_up_in_the_midst_of_a_deployment(

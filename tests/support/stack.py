@@ -33,6 +33,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from embedded import processes, settings
 from embedded.layout import Layout
 from embedded.parts import BY_NAME
+from tests.support import reaper
 from tests.support.customer import Customer
 from tests.support.gates import GatedGit
 
@@ -300,6 +301,7 @@ def gated_git() -> Iterator[GatedGit]:
 def whole_stack(gated_git: GatedGit) -> Iterator[Stack]:
     # Short, for a unix socket's path is.
     folder = Path(tempfile.mkdtemp(prefix="gs-"))
+    reaper.watch(folder)
     stack = _start(folder, gated_git)
     yield stack
     gated_git.open_all()

@@ -7,9 +7,9 @@ from typing import Any
 
 from celery import Task
 from loguru import logger
-from sqlalchemy.exc import DBAPIError
 
 from backend.celery.worker import child
+from backend.database import LOST
 
 
 class AsyncTask(Task):
@@ -20,6 +20,6 @@ class AsyncTask(Task):
     def await_(self, work: Coroutine[Any, Any, Any]) -> Any:
         try:
             return child().run(work)
-        except (DBAPIError, OSError) as error:
+        except LOST as error:
             logger.warning("{} interrupted: {}", self.name, type(error).__name__)
             return None
