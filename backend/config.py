@@ -43,6 +43,7 @@ class Settings(BaseSettings):
 
     access_token_expire_minutes: int = Field(default=15, ge=1, le=1440)
     refresh_token_expire_days: int = Field(default=30, ge=1, le=365)
+    proof_minutes: int = Field(default=15, ge=1, le=1440)
     login_rate_per_account: str = "10/5minutes"
     login_rate_per_address: str = "60/5minutes"
     registration_rate_per_address: str = "30/hour"

@@ -1,8 +1,10 @@
 """Every model, imported once, so that the metadata is complete for Alembic and the mapper."""
 
+from backend.audit import models as audit
 from backend.catalogue import models as catalogue
 from backend.database import Base
 from backend.jobs import models as jobs
+from backend.mail import models as mail
 from backend.oauth import models as oauth
 from backend.projects import models as projects
 from backend.roles import models as roles
@@ -11,4 +13,15 @@ from backend.users import models as users
 
 metadata = Base.metadata
 
-__all__ = ["catalogue", "jobs", "metadata", "oauth", "projects", "roles", "services", "users"]
+__all__ = [
+    "audit",
+    "catalogue",
+    "jobs",
+    "mail",
+    "metadata",
+    "oauth",
+    "projects",
+    "roles",
+    "services",
+    "users",
+]

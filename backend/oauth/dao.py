@@ -15,7 +15,7 @@ from backend.dao.base import BaseDAO
 from backend.oauth.models import OAuthClient, OAuthSession, RefreshToken, SigningKey
 
 _IDENTITY = """
-SELECT u.email,
+SELECT u.email, s.proved_at, s.acting_id,
        ARRAY(
            SELECT p.permission FROM user_roles r JOIN role_permissions p ON p.role = r.role
            WHERE r.user_id = u.id
@@ -28,7 +28,7 @@ WHERE s.id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > n
 
 
 async def read_identity(reader: asyncpg.Pool, session_id: UUID, user_id: UUID) -> asyncpg.Record | None:
-    """(email, permissions: list, projects: JSON object of id → role or null) in one round trip.
+    """(email, proved_at, acting_id, permissions: list, projects: JSON object of id → role or null) at once.
 
     None when the session ended or the user may no longer sign in.
     """

@@ -46,6 +46,10 @@ class Principal:
     permissions: frozenset[str]
     projects: Mapping[UUID, str]
     """Project id → the role held in it."""
+    proved_at: float = 0.0
+    """Unix time at which the person last showed a secret in this session."""
+    acting_id: UUID | None = None
+    """The supporter who looks at the account as its user sees it."""
 
     def project_ids(self, permission: str) -> tuple[UUID, ...]:
         """The projects in which the permission is held."""
@@ -149,6 +153,8 @@ class Identity:
             email=row["email"],
             permissions=within_scope(frozenset(row["permissions"]), claims.scope),
             projects={UUID(project): role for project, role in projects.items()},
+            proved_at=row["proved_at"].timestamp(),
+            acting_id=row["acting_id"],
         )
         # Something announced while the answer was under way may be missing from it.
         if self._notices.connected and changes == self._changes:

@@ -43,7 +43,12 @@ class OAuthSession(Base):
     """One sign-in: the family of refresh tokens that descend from it."""
 
     __tablename__ = "oauth_sessions"
-    __table_args__ = (Index(None, "user_id"), Index(None, "client_id"), Index(None, "expires_at"))
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index(None, "client_id"),
+        Index(None, "expires_at"),
+        Index(None, "acting_id"),
+    )
 
     id: Mapped[Id]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -53,6 +58,10 @@ class OAuthSession(Base):
     address: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=now, server_default=func.now())
     last_used_at: Mapped[datetime] = mapped_column(default=now, server_default=func.now())
+    proved_at: Mapped[datetime] = mapped_column(default=now, server_default=func.now())
+    """When the person last showed a secret; dangerous actions want that to be recent."""
+    acting_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    """The supporter who looks at the account as its user sees it."""
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     revoked_reason: Mapped[str | None] = mapped_column(String(40))

@@ -23,7 +23,12 @@ def permission(name: str, allows: str) -> str:
 
 ME_READ = permission("me:read", "See the own account")
 ME_WRITE = permission("me:write", "Change the own account")
+ME_SECURITY = permission("me:security", "Change passwords, second factors, sessions, applications and tokens")
 PROJECTS_READ = permission("projects:read", "See projects")
+PROJECTS_WRITE = permission("projects:write", "Make, rename, hand over and delete projects")
+MEMBERS_READ = permission("members:read", "See who belongs to a project")
+MEMBERS_WRITE = permission("members:write", "Invite, change and remove members")
+AUDIT_READ = permission("audit:read", "See what was done in a project, and by whom")
 SERVICES_READ = permission("services:read", "See services and their logs")
 SERVICES_WRITE = permission("services:write", "Order, change, stop, start and delete services")
 DEPLOYMENTS_READ = permission("deployments:read", "See deployments and their logs")
@@ -35,6 +40,12 @@ JOBS_WRITE = permission("jobs:write", "Cancel jobs")
 ADMIN_OVERVIEW = permission("admin:overview", "See how the installation is")
 ADMIN_SERVICES = permission("admin:services", "See the services of everyone")
 ADMIN_JOBS = permission("admin:jobs", "See the jobs of everyone")
+ADMIN_USERS = permission("admin:users", "See all users and their projects")
+ADMIN_USERS_WRITE = permission("admin:users_write", "Block and unblock users and give them roles")
+ADMIN_ROLES = permission("admin:roles", "Make and change roles")
+ADMIN_VIEW_AS = permission("admin:view_as", "Look at an account as its user sees it, for a while, on record")
+ADMIN_AUDIT = permission("admin:audit", "See what everyone did")
+ADMIN_LETTERS = permission("admin:letters", "See letters, their state and their templates")
 
 ADMIN = frozenset(name for name in PERMISSIONS if name.startswith("admin:"))
 CUSTOMER = frozenset(PERMISSIONS) - ADMIN
@@ -42,16 +53,21 @@ CUSTOMER = frozenset(PERMISSIONS) - ADMIN
 _IN_PROJECT = frozenset(name for name in CUSTOMER if not name.startswith("me:"))
 _READ_IN_PROJECT = frozenset(name for name in _IN_PROJECT if name.endswith(":read"))
 
+_OWNER_ONLY = frozenset({PROJECTS_WRITE, MEMBERS_WRITE})
+
 PROJECT_ROLES: dict[str, frozenset[str]] = {
     "owner": _IN_PROJECT,
-    "developer": _IN_PROJECT,
-    "billing": _READ_IN_PROJECT,
-    "viewer": _READ_IN_PROJECT,
+    "developer": _IN_PROJECT - _OWNER_ONLY,
+    "billing": _READ_IN_PROJECT - {AUDIT_READ},
+    "viewer": _READ_IN_PROJECT - {AUDIT_READ},
 }
 
 SHIPPED_ROLES: dict[str, tuple[str, frozenset[str]]] = {
     "user": ("Customer", CUSTOMER),
-    "support": ("Support", ADMIN),
+    "support": (
+        "Support",
+        frozenset({ADMIN_OVERVIEW, ADMIN_SERVICES, ADMIN_JOBS, ADMIN_USERS, ADMIN_VIEW_AS}),
+    ),
     "admin": ("Administrator", CUSTOMER | ADMIN),
 }
 """Role → title and permissions, as `backend.roles.shipped` keeps them in the database."""

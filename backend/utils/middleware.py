@@ -7,6 +7,7 @@ import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.audit.actor import asking
 from backend.database import is_away
 from backend.exceptions import unavailable, unexpected
 from backend.logger import request_id
@@ -25,6 +26,7 @@ class Boundary:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         identity = given.decode() if _GIVEN.fullmatch(given) else os.urandom(16).hex()
         token = request_id.set(identity)
+        asking.set(None)
 
         started = False
 

@@ -27,6 +27,7 @@ FITTING: dict[tuple[str, str], Any] = {
     ("deployments", "state"): "queued",
     ("project_members", "role"): "owner",
     ("users", "locale"): "en",
+    ("letters", "state"): "queued",
 }
 
 

@@ -164,6 +164,7 @@ async def test_a_second_request_reads_nothing(
         email=ada.email,
         permissions=first.permissions,
         projects={ada.project_id: "owner"},
+        proved_at=first.proved_at,
     )
 
 

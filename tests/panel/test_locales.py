@@ -10,8 +10,17 @@ import pytest
 
 from tests.panel.sources import FRONTEND, MARKUP, PANEL, SCRIPTS, text
 
-LOCALES: dict[str, dict[str, Any]] = {
-    path.stem: json.loads(text(path)) for path in sorted(FRONTEND.glob("locales/*.json"))
+FILES: dict[str, dict[str, dict[str, Any]]] = {
+    path.stem: {
+        str(part.relative_to(FRONTEND / "locales")): json.loads(text(part))
+        for part in [path, *sorted((FRONTEND / "locales" / path.stem).glob("*.json"))]
+    }
+    for path in sorted(FRONTEND.glob("locales/*.json"))
+}
+"""Language → file → key → text."""
+LOCALES = {
+    language: {key: value for part in files.values() for key, value in part.items()}
+    for language, files in FILES.items()
 }
 PLURALS = {"en": {"one", "other"}, "ru": {"one", "few", "many", "other"}}
 ASKED = re.compile(r"\b(?:t|known|fact)\(\s*\"([^\"]+)\"")
@@ -41,8 +50,14 @@ def forms(value: Any) -> list[str]:
 
 def test_two_languages_with_the_same_keys_in_the_same_order() -> None:
     assert set(LOCALES) == set(PLURALS)
-    english, russian = LOCALES["en"], LOCALES["ru"]
-    assert list(english) == list(russian)
+    for english, russian in zip(FILES["en"].items(), FILES["ru"].items(), strict=True):
+        assert english[0].replace("en", "ru", 1) == russian[0]
+        assert list(english[1]) == list(russian[1])
+
+
+def test_no_key_is_in_two_files() -> None:
+    for language, files in FILES.items():
+        assert sum(len(part) for part in files.values()) == len(LOCALES[language])
 
 
 @pytest.mark.parametrize("language", sorted(PLURALS))

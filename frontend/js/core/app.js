@@ -5,9 +5,10 @@
 
 import { keepProfile, loadProfile, profile, signOut, whenSignedOut } from "/js/core/api.js";
 import { html, icon, listen, offer, offerLazily, render, tickTimes } from "/js/core/dom.js";
-import { currentLanguage, loadLanguage, preferredLanguage, t, translate } from "/js/core/i18n.js";
+import { currentLanguage, loadLanguage, loadTexts, preferredLanguage, t, translate } from "/js/core/i18n.js";
 
 // role: "guest" pages are for people who are not signed in; else the permission without which there is no page.
+// texts: the area of `locales/` that the page needs beside the common ones.
 // A `?` part may be missing; moving between such paths updates the page instead of mounting it anew.
 const routes = [
   { path: "/login", partial: "shared/login", module: "shared/login", role: "guest", title: "login.title" },
@@ -135,6 +136,7 @@ async function enter({ route, params }, url, mine, scroll, first) {
     partial(route.partial),
     import(`/js/${route.module}.js`),
     route.style && style(route.style),
+    route.texts && loadTexts(route.texts),
   ]);
   if (mine !== turn) return;
   const root = replacePage(markup, route.role === "guest" ? "guest" : "panel", route.partial);

@@ -1,5 +1,6 @@
 /**
- * Language of the page: texts from `locales/<lang>.json`, numbers, dates, money and durations from Intl.
+ * Language of the page: texts from `locales/<lang>.json` and, for pages that few open, from
+ * `locales/<lang>/<area>.json`; numbers, dates, money and durations from Intl.
  * A text is a string, or an object of plural forms keyed by Intl.PluralRules categories.
  */
 
@@ -17,6 +18,7 @@ let language = "en";
 let texts = {};
 let plurals = new Intl.PluralRules(language);
 const formats = new Map();
+const areas = new Map();
 
 export const currentLanguage = () => language;
 
@@ -26,10 +28,31 @@ export function preferredLanguage(account) {
   return wishes.map((wish) => wish?.slice(0, 2)).find((wish) => LANGUAGES.includes(wish)) ?? "en";
 }
 
+async function read(name) {
+  const answer = await fetch(`/locales/${name}.json`);
+  if (!answer.ok) throw new Error(`locale ${name}: ${answer.status}`);
+  return answer.json();
+}
+
+/** Adds the texts of an area of the panel; the language chosen later brings them along. */
+export function loadTexts(area) {
+  if (!areas.has(area)) {
+    const wanted = language;
+    const coming = read(`${wanted}/${area}`).then(
+      (found) => wanted === language && Object.assign(texts, found),
+      (error) => {
+        areas.delete(area);
+        throw error;
+      },
+    );
+    areas.set(area, coming);
+  }
+  return areas.get(area);
+}
+
 export async function loadLanguage(next) {
-  const answer = await fetch(`/locales/${next}.json`);
-  if (!answer.ok) throw new Error(`locale ${next}: ${answer.status}`);
-  texts = await answer.json();
+  const parts = await Promise.all([read(next), ...[...areas.keys()].map((area) => read(`${next}/${area}`))]);
+  texts = Object.assign({}, ...parts);
   language = next;
   plurals = new Intl.PluralRules(next);
   formats.clear();
