@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 
 from embedded.console import Failure
@@ -16,6 +17,8 @@ from embedded.settings import has_ipv6_loopback
 
 NAMES = (
     "EDGE_LISTEN",
+    "EDGE_REAL_IP",
+    "EDGE_HSTS",
     "EDGE_WORKERS",
     "EDGE_PID_FILE",
     "EDGE_TEMP_DIR",
@@ -25,6 +28,8 @@ NAMES = (
     "FRONTEND_ROOT",
     "EXAMPLES_ROOT",
 )
+HSTS = "max-age=31536000"
+"""A year, for the panel's own host: the subdomains are customers', who decide for themselves."""
 UNFIT = re.compile(r"[\"$\\*?\[]")
 """What nginx gives a meaning of its own inside quotes."""
 
@@ -53,6 +58,15 @@ def listen(bind: str, port: int) -> str:
     return " ".join(f"listen {address};" for address in addresses)
 
 
+def trusted(proxies: str) -> str:
+    """`set_real_ip_from` directives for networks with commas between them, as in TRUSTED_PROXIES."""
+    try:
+        networks = [ip_network(part.strip(), strict=False) for part in proxies.split(",") if part.strip()]
+    except ValueError as error:
+        raise Failure(f"TRUSTED_PROXIES: {error}", "write addresses or networks, with commas") from None
+    return " ".join(f"set_real_ip_from {network};" for network in networks)
+
+
 def values(layout: Layout, env: Mapping[str, str]) -> dict[str, str]:
     panel_host = env["PANEL_URL"].partition("://")[2].rpartition(":")[0] or "localhost"
     paths = {
@@ -68,6 +82,8 @@ def values(layout: Layout, env: Mapping[str, str]) -> dict[str, str]:
             raise Failure(f"nginx cannot use this path: {path}", "move the checkout to a simpler path")
     return paths | {
         "EDGE_LISTEN": listen(env["EDGE_BIND"], int(env["EDGE_PORT"])),
+        "EDGE_REAL_IP": trusted(env.get("TRUSTED_PROXIES", "")),
+        "EDGE_HSTS": HSTS if env["PANEL_URL"].startswith("https:") else "",
         "EDGE_WORKERS": "1",
         "PANEL_HOSTS": " ".join(dict.fromkeys([panel_host, "localhost", "127.0.0.1", "[::1]"])),
     }

@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from embedded import processes
 from embedded.console import say
 from embedded.layout import Layout
 
@@ -33,6 +34,9 @@ def tail(path: Path, lines: int) -> list[str]:
 def show(layout: Layout, names: list[str], lines: int, *, follow: bool) -> None:
     """Print the last `lines` of each part, then (`follow`) everything new until interrupted."""
     width = max(map(len, names))
+    if not any(processes.leader(layout.run / f"{name}.pid") for name in names):
+        what = "Nothing runs" if len(names) > 1 else f"{names[0]} does not run"
+        say(f"{what}; start it with make up. What was logged before:")
     seen: dict[Path, int] = {}
     watched = [(name, path) for name in names for path in files(layout, name)]
     for name, path in watched:

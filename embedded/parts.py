@@ -35,7 +35,7 @@ def _python(*arguments: str) -> list[str]:
 def _api(layout: Layout, env: Environment) -> list[str]:
     return _python(
         *("uvicorn", "backend.main:create_app", "--factory", "--uds", str(layout.api_socket)),
-        *("--no-access-log", "--no-server-header", "--proxy-headers", "--forwarded-allow-ips", "*"),
+        *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
         # Open event streams must not hold up a restart.
         *("--timeout-graceful-shutdown", "3"),
     )

@@ -19,10 +19,15 @@ STATES = {
     "STOPPING": "stopping",
     "FATAL": "failed",
 }
+UNWATCHED = "unwatched"
+"""It runs, but the supervisor that would start it again is gone."""
 
 
 def status(layout: Layout) -> dict[str, Any]:
-    """Addresses, `parts: {name: {state, pid, uptime_seconds}}`, and `healthy`: all run, the API is ready."""
+    """Addresses, `parts: {name: {state, pid, uptime_seconds}}`, and `healthy`: all run, the API is ready.
+
+    A supervisor that was killed leaves its parts running: their pid files say so.
+    """
     env = settings.read(layout.env_file)
     known = Supervisor(layout, timeout=5).processes()
     parts = {}
@@ -30,7 +35,7 @@ def status(layout: Layout) -> dict[str, Any]:
         info = known.get(part.name, {})
         running = processes.leader(layout.run / f"{part.name}.pid")
         parts[part.name] = {
-            "state": STATES.get(info.get("statename", ""), "stopped"),
+            "state": STATES.get(info.get("statename", ""), UNWATCHED if running and not known else "stopped"),
             "pid": running.pid if running else None,
             "uptime_seconds": info["now"] - info["start"] if info.get("pid") else None,
         }
@@ -52,7 +57,7 @@ def show(found: dict[str, Any], *, as_json: bool) -> None:
         say(json.dumps(found))
         return
     for name, part in found["parts"].items():
-        sign = "●" if part["state"] == "running" else "○"
+        sign = "●" if part["state"] == "running" else "◐" if part["state"] == UNWATCHED else "○"
         since = f"for {_span(part['uptime_seconds'])}" if part["uptime_seconds"] is not None else ""
         pid = f"pid {part['pid']}" if part["pid"] else ""
         say(f"  {sign} {name:<10} {part['state']:<11} {pid:<12} {since}".rstrip())
@@ -60,6 +65,8 @@ def show(found: dict[str, Any], *, as_json: bool) -> None:
         say(f"\n  Panel {found['panel_url']} · API {found['docs_url']}")
         if found["example_url"]:
             say(f"  Example app {found['example_url']}")
+    elif any(part["state"] == UNWATCHED for part in found["parts"].values()):
+        say("\n  The supervisor is gone: what dies now stays dead. make up brings it back.")
     else:
         say("\n  Not everything runs: make up")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from backend.engines.sandbox import detect_isolation
 from embedded import edge, postgres, processes, settings, state
+from embedded.bootstrap import BEGAN
 from embedded.console import Failure, say, step, warn
 from embedded.demo import APP, Demo
 from embedded.layout import Layout, locked
@@ -39,7 +40,8 @@ class Up:
         """Of each part, the times at which it was seen to start."""
 
     def __call__(self) -> None:
-        begin = time.monotonic()
+        # As the person saw it: the environment was prepared by another process, whose clock is the same.
+        begin = float(os.environ.pop(BEGAN, time.monotonic()))
         with locked(self.layout.home / "up.lock"):
             try:
                 self._settings()
@@ -166,10 +168,16 @@ class Up:
         if not state.load(self.layout).get("example"):
             with step("demo customer's app") as line:
                 demo = Demo(self.edge, self.env["DEMO_EMAIL"], self.env["DEMO_PASSWORD"])
-                demo.sign_in()
+                demo.sign_in(self._verify_demo)
                 demo.deploy(line.more, self._watch)
             state.save(self.layout, example=APP)
         return APP
+
+    def _verify_demo(self) -> None:
+        """Nobody reads the demo customer's mailbox: where that is asked for, the operator answers for it."""
+        if self.env.get("SMTP_URL") or self.env.get("EMAIL_VERIFICATION"):
+            email = self.env["DEMO_EMAIL"]
+            Backend(self.layout, self.env, "backend.manage", "verify-email", "--email", email).finish()
 
     def _tell_password(self) -> None:
         if self.admin_password:

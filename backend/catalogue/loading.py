@@ -10,11 +10,15 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.audit import trail
+from backend.audit.actions import Action
+from backend.audit.values import differences
 from backend.catalogue.models import Plan, Template
 from backend.config import Settings
 from backend.dao.base import BaseDAO
 
 FILE = Path(__file__).with_name("catalogue.toml")
+_UNTOLD = ("position", "created_at", "updated_at")
 _UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
@@ -45,10 +49,32 @@ async def load(session: AsyncSession, settings: Settings) -> str:
     templates = [
         _template(position, template, settings) for position, template in enumerate(content["templates"])
     ]
+    version: str = content["version"]
+    before = await _state(session)
     await _upsert(Plans(session), Plan, plans)
     await _upsert(Templates(session), Template, templates)
-    version: str = content["version"]
+    if changed := differences(before, await _state(session)):
+        await trail.record(
+            session,
+            Action.CATALOGUE_CHANGED,
+            object_type="catalogue",
+            object_name=version,
+            before=changed[0],
+            after=changed[1],
+        )
     return version
+
+
+async def _state(session: AsyncSession) -> dict[str, Any]:
+    """`plan.dinghy.price_minor` → what it is, and so on for all."""
+    found: dict[str, Any] = {}
+    for kind, dao, model in (("plan", Plans(session), Plan), ("template", Templates(session), Template)):
+        columns = [column for column in model.__table__.columns if column.name not in _UNTOLD]
+        for row in await dao.rows(select(*columns)):
+            values = dict(row._mapping)
+            name = f"{kind}.{values.pop('id')}"
+            found |= {f"{name}.{field}": value for field, value in values.items()}
+    return found
 
 
 async def _upsert(dao: Plans | Templates, model: Any, rows: list[dict[str, Any]]) -> None:

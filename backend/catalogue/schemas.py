@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 class Words(BaseModel):
     """A text in the panel's languages."""
 
-    en: str
-    ru: str
+    en: str = Field(examples=["An app from git"])
+    ru: str = Field(examples=["Приложение из git"])
 
 
 class PlanView(BaseModel):
@@ -19,26 +19,26 @@ class PlanView(BaseModel):
     title: Words
     price_minor: int = Field(description="Per month, in the currency's minor unit.", examples=[300])
     currency: str = Field(description="ISO 4217.", examples=["EUR"])
-    memory_bytes: int
-    disk_bytes: int
+    memory_bytes: int = Field(description="Of each process.", examples=[268435456])
+    disk_bytes: int = Field(description="Of one release.", examples=[536870912])
     cpu_millis: int = Field(description="Thousandths of a core.")
-    pids: int
+    pids: int = Field(description="Processes and threads at most.", examples=[64])
 
 
 class Example(BaseModel):
-    repo_url: str
-    branch: str
+    repo_url: str = Field(examples=["http://localhost:8080/examples/hello-python.git"])
+    branch: str = Field(examples=["main"])
 
 
 class TemplateView(BaseModel):
     id: str = Field(examples=["git-app"])
-    version: str
-    kind: str
+    version: str = Field(description="Grows with each change of the template.", examples=["1"])
+    kind: str = Field(description="What is made of it.", examples=["app"])
     title: Words
     description: Words
-    icon: str
+    icon: str = Field(description="Name of a picture of the panel.", examples=["git"])
     example: Example | None
-    parameters: list[dict[str, Any]]
+    parameters: list[dict[str, Any]] = Field(description="What else it asks for; none of today's does.")
 
 
 class Plans(BaseModel):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from backend.engines.base import EngineError, Retry
+from backend.engines.errors import EngineError, Retry
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -40,13 +40,15 @@ _REFUSED = tuple(
         "fec0::/10",
     )
 )
+_SSH = re.compile(r"(?:ssh://|[\w.-]+@[\w.-]+:(?!//))", re.ASCII | re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff\\]")
 _ENDPOINT = re.compile(r"(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?", re.IGNORECASE)
 
 
-def forbidden(message: str) -> EngineError:
-    return EngineError("source_forbidden", message)
+def forbidden(message: str, detail: str) -> EngineError:
+    """`detail` is also the code of the field's error when an order is refused for it."""
+    return EngineError("source_forbidden", message, detail=detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +85,33 @@ class Allowed:
 def split_url(url: str) -> tuple[SplitResult, str, int]:
     """The parts, the ASCII host and the port of a URL fit to fetch from. Raises `source_forbidden`."""
     if not url or len(url) > URL_LIMIT:
-        raise forbidden(f"The repository's address must have between 1 and {URL_LIMIT} characters.")
+        message = f"The repository's address must have between 1 and {URL_LIMIT} characters."
+        raise forbidden(message, "address_length")
     if _UNPRINTABLE.search(url):
-        raise forbidden(
-            "The repository's address must not contain blanks, control characters or backslashes."
-        )
+        message = "The repository's address must not contain blanks, control characters or backslashes."
+        raise forbidden(message, "address_signs")
+    if _SSH.match(url):
+        message = "An address like git@host:path is for ssh. Give the repository's https:// address instead."
+        raise forbidden(message, "address_ssh")
     try:
         parts = urlsplit(url)
         port = parts.port
         host = parts.hostname or ""
     except ValueError:
-        raise forbidden("The repository's address is not a valid URL.") from None
+        raise forbidden("The repository's address is not a valid URL.", "address_invalid") from None
     if parts.scheme not in DEFAULT_PORTS:
-        raise forbidden("Only addresses that begin with https:// or http:// can be deployed from.")
+        message = "Only addresses that begin with https:// or http:// can be deployed from."
+        raise forbidden(message, "address_scheme")
     if "@" in parts.netloc:
-        raise forbidden("Take the name and password out of the address: secrets do not belong in URLs.")
+        message = "Take the name and password out of the address: secrets do not belong in URLs."
+        raise forbidden(message, "address_credentials")
     if parts.fragment or parts.query:
-        raise forbidden("The repository's address must not contain `?` or `#`.")
+        raise forbidden("The repository's address must not contain `?` or `#`.", "address_query")
     return parts, _ascii_host(host), DEFAULT_PORTS[parts.scheme] if port is None else port
 
 
 def _ascii_host(host: str) -> str:
-    invalid = forbidden("The host in the repository's address is not valid.")
+    invalid = forbidden("The host in the repository's address is not valid.", "address_host")
     if ":" in host:
         try:
             return str(ipaddress.IPv6Address(host))
@@ -128,7 +135,8 @@ def check_url(url: str, allowed: Allowed = Allowed()) -> None:
     if (literal := _literal(name)) is not None:
         vet(literal, port, allowed)
     elif "." not in name or any(name == end or name.endswith(f".{end}") for end in INTERNAL_SUFFIXES):
-        raise forbidden(f"{name} is an internal address; the repository must be on a public one.")
+        message = f"{name} is an internal address; the repository must be on a public one."
+        raise forbidden(message, "address_internal")
 
 
 def _literal(host: str) -> Address | None:
@@ -162,7 +170,8 @@ def is_public(address: Address) -> bool:
 
 def vet(address: Address, port: int, allowed: Allowed) -> None:
     if not allowed.address(address, port) and (not is_public(address) or _is_our_own(address)):
-        raise forbidden(f"{address} is an internal address; the repository must be on a public one.")
+        message = f"{address} is an internal address; the repository must be on a public one."
+        raise forbidden(message, "address_internal")
 
 
 def _is_our_own(address: Address) -> bool:
@@ -190,9 +199,12 @@ def resolve(host: str, port: int, allowed: Allowed, resolver: Resolver = system_
             "source_unreachable",
             f"The host {host} cannot be found.",
             retry=Retry.BACKOFF if temporary else Retry.NEVER,
+            detail="host_unknown",
+            host=host,
         ) from None
     except (UnicodeError, OSError):
-        raise EngineError("source_unreachable", f"The host {host} cannot be found.") from None
+        message = f"The host {host} cannot be found."
+        raise EngineError("source_unreachable", message, detail="host_unknown", host=host) from None
     if not allowed.endpoint(host, port):
         for text in found:
             vet(ipaddress.ip_address(text), port, allowed)
@@ -213,4 +225,6 @@ def connect(
         "source_unreachable",
         f"No connection to {host}: {last.strerror or 'it does not answer' if last else 'it has no address'}.",
         retry=Retry.BACKOFF,
+        detail="no_connection",
+        host=host,
     )

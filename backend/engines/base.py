@@ -15,25 +15,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from backend.engines.errors import EngineError as EngineError
+from backend.engines.errors import Reason as Reason
+from backend.engines.errors import Retry as Retry
+
 Report = Callable[[str], Awaitable[None]]
 """Takes one line of the deployment's log, without the newline."""
-
-
-class Retry(enum.StrEnum):
-    """How the job that met an error goes on: never again, or later with back-off."""
-
-    NEVER = "never"
-    BACKOFF = "backoff"
-
-
-class EngineError(Exception):
-    """What went wrong, for a program (`code`) and for a customer (`message`)."""
-
-    def __init__(self, code: str, message: str, *, retry: Retry = Retry.NEVER) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.retry = retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +106,8 @@ class Unit:
     """`host:port` on which the release listens, or will."""
     pid: int | None = None
     started_at: datetime | None = None
-    reason: str | None = None
-    """Why it is not running, in words a customer understands."""
+    reason: Reason | None = None
+    """Why it is not running."""
     listening: bool | None = None
     """Whether the unit itself, and nobody else, listens at `address`; None where it was not looked at."""
 
@@ -130,6 +117,8 @@ class LogLine:
     cursor: str
     """Opaque position just behind this line."""
     text: str
+    deployment_id: str
+    """Of the release that printed it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import marshal
 import os
 import shutil
 import time
@@ -23,6 +24,7 @@ from backend.engines.watch import Output, TimedOut, TooLarge, folder_size, run_g
 MEMORY = 1 << 30
 """Bytes at least: compilers and bundlers need more than a small plan's app."""
 PIDS = 512
+KILLED = (-9, 137)
 NICE = 10
 CACHE_BYTES = 1 << 30
 """Of one project's package cache; a larger one is thrown away."""
@@ -93,7 +95,8 @@ class Build:
     def _prepare(self) -> None:
         processes.end_leftovers(self._marker, None, None)
         if not self._at.source.is_dir():
-            raise EngineError("build_failed", "The fetched source is gone; deploy again to fetch it anew.")
+            message = "The fetched source is gone; deploy again to fetch it anew."
+            raise EngineError("build_failed", message, detail="source_gone")
         remove_tree(self._at.tree)
         self._at.tree.mkdir(mode=0o700)
         self._at.home.mkdir()
@@ -185,7 +188,7 @@ class Build:
                 [*words, *sandbox.stage_words(self._isolation)],
                 cwd=self._at.app,
                 env={"PATH": os.defpath, "LANG": "C.UTF-8", processes.MARKER: self._marker},
-                stdin=json.dumps(order).encode(),
+                stdin=marshal.dumps(order),
                 timeout=max(timeout, 0.1),
                 folders=[self._at.tree],
                 max_bytes=self._bounds.max_bytes,
@@ -195,6 +198,7 @@ class Build:
             raise EngineError(
                 "build_timeout",
                 f"The build did not end within {self._bounds.timeout:.0f} seconds and was stopped.",
+                seconds=round(self._bounds.timeout),
             ) from None
         except TooLarge:
             raise self._too_large() from None
@@ -203,7 +207,11 @@ class Build:
                 await asyncio.shield(asyncio.to_thread(processes.end_leftovers, self._marker, None, None))
         if status != 0:
             raise EngineError(
-                "build_failed", f"{step.title} failed{_status_words(status)}; its output says why."
+                "build_failed",
+                f"{step.title} failed{_status_words(status)}; its output says why.",
+                because="killed" if status in KILLED else "exit_other",
+                step=step.title,
+                exit_status=status,
             )
 
     def _too_large(self) -> EngineError:
@@ -211,6 +219,7 @@ class Build:
             "build_too_large",
             f"The build wrote more than the {human_size(self._bounds.max_bytes)} that the plan allows "
             "and was stopped.",
+            limit_bytes=self._bounds.max_bytes,
         )
 
     def _environment(self) -> dict[str, str]:
@@ -249,7 +258,8 @@ class Build:
     def _complete(self, plan: detect.Plan) -> Built:
         remove_tree(self._at.tree / "tmp")
         if self._at.app.is_symlink():
-            raise EngineError("build_failed", "The build replaced the app's own folder by a link.")
+            message = "The build replaced the app's own folder by a link."
+            raise EngineError("build_failed", message, detail="folder_replaced")
         command = plan.command
         if command is None and plan.kind == "python":
             command = detect.python_command(self._at.app, self._at.venv)
@@ -289,6 +299,6 @@ def _words(plan: detect.Plan) -> str:
 
 
 def _status_words(status: int) -> str:
-    if status in (-9, 137):
+    if status in KILLED:
         return " (killed, most likely for lack of memory)"
     return f" (exit status {status})"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tag, Tree
 
-from backend.engines.base import EngineError
+from backend.engines.errors import EngineError
 from backend.engines.gitremote import too_large
 from backend.engines.text import clean_line
 
@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 
 def malformed(detail: str) -> EngineError:
-    return EngineError("source_unreachable", f"The repository is damaged: {detail}.")
+    return EngineError("source_unreachable", f"The repository is damaged: {detail}.", detail="damaged")
 
 
 def find_commit(read: Read, object_id: ObjectID) -> Commit:
@@ -65,7 +65,8 @@ class _Writer:
         for name, mode, object_id in tree.iteritems():
             self._entries += 1
             if self._entries > ENTRIES:
-                raise EngineError("source_too_large", f"The repository has more than {ENTRIES} files.")
+                message = f"The repository has more than {ENTRIES} files."
+                raise EngineError("source_too_large", message, detail="too_many_files", limit=ENTRIES)
             if name is None or mode is None or object_id is None or not _is_safe(name):
                 raise malformed(f"a file is called {clean_line(name or b'')[:100]!r}")
             try:

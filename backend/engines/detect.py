@@ -59,8 +59,12 @@ class _Package:
     development: bool = False
 
 
-def unrecognised(message: str = LOOKED_FOR) -> EngineError:
-    return EngineError("app_unrecognised", message)
+def unrecognised(message: str, detail: str, **values: str) -> EngineError:
+    return EngineError("app_unrecognised", message, detail=detail).about({**values})
+
+
+def nothing_found() -> EngineError:
+    return unrecognised(LOOKED_FOR, "nothing_to_run")
 
 
 def detect(root: Path) -> Plan:
@@ -76,7 +80,9 @@ def detect(root: Path) -> Plan:
             raise unrecognised(
                 "This looks like a Python project, but there is no Procfile with a line `web: …` and none of "
                 + ", ".join(PYTHON_FILES)
-                + " or manage.py to start."
+                + " or manage.py to start.",
+                "python_without_start",
+                files=", ".join(PYTHON_FILES),
             )
         return Plan("python", python)
     if package is not None:
@@ -84,7 +90,7 @@ def detect(root: Path) -> Plan:
     for folder in STATIC_FOLDERS:
         if _is_file(root / folder / "index.html"):
             return Plan("static", command=static_command(folder))
-    raise unrecognised()
+    raise nothing_found()
 
 
 def static_command(folder: str) -> str:
@@ -96,9 +102,9 @@ def built_static_command(root: Path) -> str:
     for folder in BUILT_FOLDERS:
         if _is_file(root / folder / "index.html"):
             return static_command(folder)
-    raise EngineError(
-        "app_unrecognised",
+    raise unrecognised(
         "package.json has no start script, and its build left no index.html in dist/, build/, out/, public/.",
+        "build_left_nothing",
     )
 
 
@@ -128,7 +134,8 @@ def _procfile(root: Path) -> str | None:
     for line in text.splitlines():
         if match := re.fullmatch(r"\s*web\s*:\s*(\S.*?)\s*", line):
             return match.group(1)
-    raise unrecognised("The Procfile has no line `web: <command>`, which says how to start the app.")
+    message = "The Procfile has no line `web: <command>`, which says how to start the app."
+    raise unrecognised(message, "procfile_without_web")
 
 
 def _python(root: Path) -> str | None:
@@ -136,7 +143,8 @@ def _python(root: Path) -> str | None:
         try:
             project = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise unrecognised(f"pyproject.toml is not valid: {error}") from None
+            message = f"pyproject.toml is not valid: {error}"
+            raise unrecognised(message, "file_invalid", file="pyproject.toml", problem=str(error)) from None
         if "project" in project and _is_file(root / "uv.lock"):
             return "lock"
         if _is_file(root / "requirements.txt"):
@@ -200,7 +208,7 @@ def python_command(root: Path, venv: Path) -> str:
     """How to start what `python_entry` found, with the servers that were installed."""
     entry = python_entry(root)
     if entry is None:
-        raise unrecognised()
+        raise nothing_found()
     module, attribute, interface = entry
 
     def installed(name: str) -> bool:
@@ -230,9 +238,10 @@ def _package(root: Path) -> _Package | None:
     try:
         content: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise unrecognised(f"package.json is not valid JSON: {error}") from None
+        message = f"package.json is not valid JSON: {error}"
+        raise unrecognised(message, "file_invalid", file="package.json", problem=str(error)) from None
     if not isinstance(content, dict):
-        raise unrecognised("package.json is not a JSON object.")
+        raise unrecognised("package.json is not a JSON object.", "package_no_object")
     scripts = content.get("scripts")
     texts = {
         name: script.strip()
@@ -273,5 +282,6 @@ def _node_plan(root: Path, package: _Package, node: Node | None) -> Plan:
         if _is_file(root / folder / "index.html"):
             return Plan("static", command=static_command(folder))
     raise unrecognised(
-        "package.json has neither a start script nor a build script, and there is no server.js."
+        "package.json has neither a start script nor a build script, and there is no server.js.",
+        "package_without_start",
     )

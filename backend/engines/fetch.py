@@ -1,8 +1,8 @@
 """The child process that fetches a git source: `python -m backend.engines.fetch`.
 
 Reads one JSON request from stdin and prints JSON lines: `{"line"}` for the deployment's log, at
-last `{"fetched": {"commit", "subject"}}` or `{"error": {"code", "message", "retry"}}`. It runs apart so
-that it can be killed and bounded: what a hostile server sends is parsed here and nowhere else.
+last `{"fetched": {"commit", "subject"}}` or `{"error": {"code", "message", "parameters", "retry"}}`. It
+runs apart so that it can be killed and bounded: what a hostile server sends is parsed here and nowhere else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.engines.addresses import Allowed, Resolver, check_url, system_resolver
-from backend.engines.base import EngineError, Retry
+from backend.engines.errors import EngineError, Retry
 
 if TYPE_CHECKING:
     from dulwich.objects import ObjectID, ShaFile
@@ -69,17 +69,17 @@ def answer(
     except MemoryError:
         failure = too_large(request["max_bytes"])
     except TimeoutError:
-        failure = unreachable("The server stopped answering.")
+        failure = unreachable("The server stopped answering.", "stopped_answering")
     except (OSError, http.client.HTTPException) as error:
-        failure = unreachable("The connection to the server was lost.")
+        failure = unreachable("The connection to the server was lost.", "connection_lost")
         if isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.ENOSPC):
             failure = too_large(request["max_bytes"])
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
     except Exception as error:
-        failure = unreachable("The server does not answer like a git server.", retry=False)
+        failure = unreachable("The server does not answer like a git server.", "not_git", retry=False)
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-    code, message, retry = failure.code, failure.message, failure.retry
-    return {"error": {"code": code, "message": message, "retry": retry == Retry.BACKOFF}}
+    said = {"code": failure.code, "message": failure.message, "parameters": failure.parameters}
+    return {"error": said | {"retry": failure.retry == Retry.BACKOFF}}
 
 
 def fetch(request: dict[str, Any], say: Callable[[str], None], resolver: Resolver) -> dict[str, str]:
@@ -109,7 +109,8 @@ def fetch(request: dict[str, Any], say: Callable[[str], None], resolver: Resolve
         subject = clean_line(commit.message.split(b"\n", 1)[0])[:200]
         size = write_tree(read, commit.tree, folder / "tree", request["max_bytes"], say)
         if not any((folder / "tree").iterdir()):
-            raise EngineError("source_empty", "The repository has no files on this branch.")
+            message = "The repository has no files on this branch."
+            raise EngineError("source_empty", message, detail="no_files")
         say(f"Commit {commit.id.decode()[:10]} “{subject}”, {human_size(size)}")
         return {"commit": commit.id.decode(), "subject": subject}
     finally:

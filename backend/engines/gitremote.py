@@ -12,7 +12,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from dulwich.client import AbstractHttpGitClient
 
 from backend.engines.addresses import Allowed, Resolver, connect, forbidden, split_url, system_resolver
-from backend.engines.base import EngineError, Retry
+from backend.engines.errors import EngineError, Retry
 from backend.engines.text import human_size
 
 REDIRECTS = 5
@@ -20,11 +20,13 @@ SOCKET_TIMEOUT = 30.0
 
 
 def too_large(limit: int) -> EngineError:
-    return EngineError("source_too_large", f"The repository is larger than the {human_size(limit)} allowed.")
+    message = f"The repository is larger than the {human_size(limit)} allowed."
+    return EngineError("source_too_large", message, limit_bytes=limit)
 
 
-def unreachable(message: str, *, retry: bool = True) -> EngineError:
-    return EngineError("source_unreachable", message, retry=Retry.BACKOFF if retry else Retry.NEVER)
+def unreachable(message: str, detail: str, *, retry: bool = True, **values: str | int) -> EngineError:
+    again = Retry.BACKOFF if retry else Retry.NEVER
+    return EngineError("source_unreachable", message, retry=again, detail=detail, **values)
 
 
 class _Plain(http.client.HTTPConnection):
@@ -94,19 +96,24 @@ class GuardedGitClient(AbstractHttpGitClient):
                 break
             response.close()
             if data is not None:
-                raise unreachable("The server redirects a request that must not be redirected.", retry=False)
+                message = "The server redirects a request that must not be redirected."
+                raise unreachable(message, "redirects_request", retry=False)
             if urlsplit(url).scheme == "https" and urlsplit(urljoin(url, location)).scheme != "https":
-                raise forbidden("The server redirects from https to an unprotected address.")
+                message = "The server redirects from https to an unprotected address."
+                raise forbidden(message, "redirects_unprotected")
             url = urljoin(url, location)
         else:
-            raise unreachable(f"The server redirects more than {REDIRECTS} times.", retry=False)
+            message = f"The server redirects more than {REDIRECTS} times."
+            raise unreachable(message, "redirects_often", retry=False, limit=REDIRECTS)
         if raise_for_status and response.status != 200:
             response.close()
             raise _refusal(response.status, urlsplit(asked).hostname or "")
         if raise_for_status and data is None and response.headers.get_content_type() == "text/html":
             response.close()
             raise EngineError(
-                "source_not_found", "There is a web page at this address, but no git repository."
+                "source_not_found",
+                "There is a web page at this address, but no git repository.",
+                detail="only_web_page",
             )
         if url != asked and "info/refs" in url:
             self.base = url[: url.rindex("info/refs")]
@@ -146,10 +153,15 @@ class GuardedGitClient(AbstractHttpGitClient):
             response = connection.getresponse()
         except ssl.SSLCertVerificationError as error:
             raise unreachable(
-                f"The certificate of {host} is not trusted: {error.verify_message}.", retry=False
+                f"The certificate of {host} is not trusted: {error.verify_message}.",
+                "certificate",
+                retry=False,
+                host=host,
+                problem=error.verify_message,
             ) from None
         except ssl.SSLError:
-            raise unreachable(f"{host} does not speak https on this port.", retry=False) from None
+            message = f"{host} does not speak https on this port."
+            raise unreachable(message, "not_https", retry=False, host=host) from None
         self._open[origin] = (connection, response)
         return response
 
@@ -172,9 +184,13 @@ def _refusal(status: int, host: str) -> EngineError:
         return EngineError(
             "source_auth_required",
             f"{host} asks for a password: the repository is private, or there is none at this address.",
+            host=host,
         )
     if status in (404, 410):
         return EngineError("source_not_found", "There is no git repository at this address.")
     if status == 429 or status >= 500:
-        return unreachable(f"{host} cannot answer now (HTTP {status}).")
-    return unreachable(f"{host} does not answer like a git server (HTTP {status}).", retry=False)
+        return unreachable(
+            f"{host} cannot answer now (HTTP {status}).", "host_busy", host=host, status=status
+        )
+    message = f"{host} does not answer like a git server (HTTP {status})."
+    return unreachable(message, "not_git_status", retry=False, host=host, status=status)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dulwich.dumb import DumbRemoteHTTPRepo
 from dulwich.errors import GitProtocolError, HangupException
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID, ShaFile
 from dulwich.refs import Ref, check_ref_format
 
-from backend.engines.base import EngineError
+from backend.engines.errors import EngineError
 from backend.engines.gitremote import GuardedGitClient, unreachable
 from backend.engines.text import clean_line
 
@@ -60,9 +59,9 @@ class Wants:
             # Not every server hands out a commit that is no branch's end any more.
             self._receive(store, lambda refs: self._choose(refs), depth=None)
         if self._pinned not in store:
-            raise EngineError(
-                "source_branch_missing", f"The repository no longer has commit {self._pinned.decode()[:10]}."
-            )
+            commit = self._pinned.decode()[:10]
+            message = f"The repository no longer has commit {commit}."
+            raise EngineError("source_branch_missing", message, detail="commit_gone", commit=commit)
         return self._pinned
 
     def _receive(
@@ -73,7 +72,8 @@ class Wants:
         def determine(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:
             self._refs = refs
             if not refs:
-                raise EngineError("source_empty", "The repository is empty: it has no commits.")
+                message = "The repository is empty: it has no commits."
+                raise EngineError("source_empty", message, detail="no_commits")
             chosen.append(self._dumb_choice(refs) if self._client.dumb else choose(refs))
             return chosen
 
@@ -98,7 +98,10 @@ class Wants:
         if len(heads) == 1:
             return refs[heads[0]]
         raise EngineError(
-            "source_branch_missing", f"The repository has no default branch; choose one.{_known(refs)}"
+            "source_branch_missing",
+            f"The repository has no default branch; choose one.{_known(refs)}",
+            detail="no_default_branch",
+            branches=_names(refs),
         )
 
     def _named(self, refs: Mapping[Ref, ObjectID], branch: str) -> ObjectID:
@@ -109,9 +112,13 @@ class Wants:
         raise EngineError(
             "source_branch_missing",
             f"The repository has no branch “{_shown(branch)}”.{_known(refs)}",
+            branch=_shown(branch),
+            branches=_names(refs),
         )
 
     def _dumb_choice(self, refs: Mapping[Ref, ObjectID]) -> ObjectID:
+        from dulwich.dumb import DumbRemoteHTTPRepo
+
         remote = DumbRemoteHTTPRepo(self._client.base, self._request)
         if self._pinned is not None:
             wanted = self._pinned
@@ -124,16 +131,14 @@ class Wants:
             try:
                 kind, content = remote.object_store.get_raw(object_id)
             except KeyError:
-                raise unreachable(
-                    "The repository is incomplete: an object is missing.", retry=False
-                ) from None
+                message = "The repository is incomplete: an object is missing."
+                raise unreachable(message, "incomplete", retry=False) from None
             # Each is asked for once; kept, a large repository would fill the memory.
             remote.object_store._cached_objects.clear()
             found = ShaFile.from_raw_string(kind, content)
             if found.id != object_id:
-                raise unreachable(
-                    "The repository is damaged: an object is not what its id says.", retry=False
-                )
+                message = "The repository is damaged: an object is not what its id says."
+                raise unreachable(message, "damaged", retry=False)
             return found
 
         raise DumbServer(wanted, read)
@@ -146,9 +151,13 @@ def _shown(branch: str) -> str:
     return clean_line(branch.encode("utf-8", "replace"))[:100]
 
 
-def _known(refs: Mapping[Ref, ObjectID]) -> str:
+def _names(refs: Mapping[Ref, ObjectID]) -> str:
+    """The branches, at most eight of them."""
     heads = sorted(ref[len(HEADS) :] for ref in refs if ref.startswith(HEADS))
-    if not heads:
-        return " It has none."
     names = ", ".join(clean_line(head)[:60] for head in heads[:8])
-    return f" It has: {names}{', …' if len(heads) > 8 else ''}."
+    return f"{names}, …" if len(heads) > 8 else names or "—"
+
+
+def _known(refs: Mapping[Ref, ObjectID]) -> str:
+    names = _names(refs)
+    return " It has none." if names == "—" else f" It has: {names}."

@@ -7,17 +7,26 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
-from backend.engines.base import CheckSpec, EngineError, Report, Unit, UnitState
+from backend.engines.base import CheckSpec, EngineError, Reason, Report, Unit, UnitState
+from backend.engines.errors import Parameters
 
 NEEDED = 2
 """Good answers in a row."""
-PAUSE, PATIENT_PAUSE, PAUSE_AFTER_BAD = 0.02, 0.1, 0.5
+PAUSE, PATIENT_PAUSE, PAUSE_AFTER_BAD = 0.01, 0.1, 0.5
 """Seconds between questions: at first, later, and after a bad answer, each of which is a line in its log."""
 ANSWER_TIMEOUT = 10.0
 
 
 class _Bad(Exception):
-    """It listens, but does not answer as it should."""
+    """It listens, but does not answer as it should: in words, and the name of their translation."""
+
+    def __init__(self, words: str, because: str) -> None:
+        super().__init__(words)
+        self.because = because
+
+
+def _closes() -> _Bad:
+    return _Bad("it closes the connection without an answer", "closes_connection")
 
 
 async def ask(address: str, path: str) -> int:
@@ -30,23 +39,23 @@ async def ask(address: str, path: str) -> int:
         await writer.drain()
         line = (await reader.readline()).split(None, 2)
     except (ConnectionError, ValueError):
-        raise _Bad("it closes the connection without an answer") from None
+        raise _closes() from None
     finally:
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
     if len(line) < 2 or not line[0].startswith(b"HTTP/") or not line[1].isdigit():
-        raise _Bad("its answer is not HTTP" if line else "it closes the connection without an answer")
+        raise _Bad("its answer is not HTTP", "not_http") if line else _closes()
     return int(line[1])
 
 
-async def _told(last_exit: Callable[[], str | None]) -> str | None:
+async def _told(last_exit: Callable[[], Reason | None]) -> Reason:
     """How it ended is written down a moment after it ended."""
     for _ in range(20):
-        if words := last_exit():
-            return words
+        if reason := last_exit():
+            return reason
         await asyncio.sleep(PATIENT_PAUSE)
-    return None
+    return Reason("unit_exited", "It was started again.", {"because": "started_again"})
 
 
 async def wait_healthy(
@@ -57,20 +66,23 @@ async def wait_healthy(
     inspect: Callable[[], Awaitable[Unit | None]],
     last_lines: Callable[[], Awaitable[list[str]]],
     listened: Callable[[Unit], Awaitable[list[int]]],
-    last_exit: Callable[[], str | None],
+    last_exit: Callable[[], Reason | None],
 ) -> Unit:
     """See `Engine.wait_healthy`."""
     path = _request_path(spec.health_path)
     began = time.monotonic()
-    good, trouble, first_pid, connected, said = 0, "", 0, False, ""
+    good, first_pid, connected, said = 0, 0, False, ""
+    trouble, because, values = "", "", Parameters()
     while True:
         unit = await inspect()
         if unit is None:
-            raise EngineError("release_missing", "The release was removed while it was being checked.")
+            message = "The release was removed while it was being checked."
+            raise EngineError("release_missing", message, detail="removed_while_checked")
         first_pid = first_pid or unit.pid or 0
         if unit.state not in (UnitState.STARTING, UnitState.RUNNING) or (unit.pid and unit.pid != first_pid):
-            reason = unit.reason or await _told(last_exit) or "It was started again."
-            raise EngineError("unit_exited", await _with_lines(f"The app ended. {reason}", last_lines))
+            reason = unit.reason or await _told(last_exit)
+            ended = EngineError("unit_exited", f"The app ended. {reason.message}").about(reason.parameters)
+            raise await _with_lines(ended, last_lines)
         remaining = timeout - (time.monotonic() - began)
         if remaining <= 0:
             break
@@ -84,17 +96,20 @@ async def wait_healthy(
                     await report(f"GET {path} answered {status} after {time.monotonic() - began:.1f} s")
                     return unit
             else:
-                trouble = f"it answers {status}"
+                trouble, because, values = f"it answers {status}", "answers_status", {"status": status}
         except _Bad as error:
-            connected, trouble = True, str(error)
+            connected, trouble, because, values = True, str(error), error.because, {}
         except TimeoutError:
             connected = True
             # Cut off by the end of the whole check, the last question says less than the one before.
             if remaining >= ANSWER_TIMEOUT or not trouble:
-                trouble = f"it does not answer within {min(ANSWER_TIMEOUT, remaining):.0f} seconds"
+                patience = round(min(ANSWER_TIMEOUT, remaining))
+                trouble = f"it does not answer within {patience} seconds"
+                because, values = "answers_late", {"patience": patience}
         except OSError:
             good, trouble = 0, ""
-        pause = PAUSE if time.monotonic() - began < 5 else PATIENT_PAUSE
+        # A quick app is not kept waiting, a slow one not pestered.
+        pause = min(max(PAUSE, (time.monotonic() - began) / 50), PATIENT_PAUSE)
         if trouble:
             good, pause = 0, PAUSE_AFTER_BAD
             if trouble != said:
@@ -102,17 +117,22 @@ async def wait_healthy(
                 said = trouble
         await asyncio.sleep(pause)
     if connected:
-        trouble = trouble or "it stopped listening"
+        if not trouble:
+            trouble, because = "it stopped listening", "stopped_listening"
         message = f"GET {path} did not answer as it should within {timeout:.0f} seconds: {trouble}."
-        raise EngineError("health_failed", await _with_lines(message, last_lines))
+        values |= {"because": because, "path": path, "seconds": round(timeout)}
+        raise await _with_lines(EngineError("health_failed", message).about(values), last_lines)
     port = unit.address.rpartition(":")[2]
     others = ", ".join(str(other) for other in await listened(unit))
+    values = {"port": port, "seconds": round(timeout)}
+    if others:
+        values |= {"because": "listens_elsewhere", "ports": others}
     message = (
         f"Nothing listens on port {port} after {timeout:.0f} seconds"
         + (f"; the app listens on {others} instead" if others else "")
         + ". The app has to listen on the port that the environment variable PORT names."
     )
-    raise EngineError("unit_not_listening", await _with_lines(message, last_lines))
+    raise await _with_lines(EngineError("unit_not_listening", message).about(values), last_lines)
 
 
 def _request_path(path: str) -> str:
@@ -121,6 +141,9 @@ def _request_path(path: str) -> str:
     return clean if clean.startswith("/") else "/" + clean
 
 
-async def _with_lines(message: str, last_lines: Callable[[], Awaitable[list[str]]]) -> str:
-    lines = await last_lines()
-    return message + ("\nIts last lines:\n" + "\n".join(lines) if lines else "")
+async def _with_lines(error: EngineError, last_lines: Callable[[], Awaitable[list[str]]]) -> EngineError:
+    lines = "\n".join(await last_lines())
+    if not lines:
+        return error
+    message = f"{error.message}\nIts last lines:\n{lines}"
+    return EngineError(error.code, message, output=lines).about(error.parameters)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import marshal
 import os
 import signal
 import sys
@@ -71,7 +72,7 @@ def become(unit: Path, status: Path, marker: str, release: dict[str, Any]) -> No
     release["stage"]["env"][processes.MARKER] = marker
     order = os.memfd_create("order", 0)
     with open(order, "wb", closefd=False) as file:
-        file.write(json.dumps(release["stage"]).encode())
+        file.write(marshal.dumps(release["stage"]))
     os.lseek(order, 0, os.SEEK_SET)
     os.dup2(order, 0)
     os.close(order)

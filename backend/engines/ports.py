@@ -43,6 +43,7 @@ def choose(bounds: tuple[int, int], taken: Collection[int]) -> int:
         "engine_unavailable",
         "All ports for apps are in use; this is tried again by itself.",
         retry=Retry.BACKOFF,
+        detail="ports_used_up",
     )
 
 

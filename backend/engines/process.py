@@ -116,6 +116,7 @@ class ProcessEngine(Engine):
             raise EngineError(
                 "source_timeout",
                 f"The repository could not be fetched within {self._settings.fetch_timeout:.0f} seconds.",
+                seconds=round(self._settings.fetch_timeout),
             ) from None
         except TooLarge:
             raise too_large(self._settings.fetch_max_bytes) from None
@@ -265,14 +266,14 @@ class _FetchAnswer:
         if fetched := self._last.get("fetched"):
             return Fetched(fetched["commit"], fetched["subject"])
         if error := self._last.get("error"):
-            raise EngineError(
-                error["code"], error["message"], retry=Retry.BACKOFF if error["retry"] else Retry.NEVER
-            )
+            retry = Retry.BACKOFF if error["retry"] else Retry.NEVER
+            raise EngineError(error["code"], error["message"], retry=retry, **error["parameters"])
         logger.warning("fetch ended with status {} and no answer", status)
         raise EngineError(
             "source_unreachable",
             "Fetching was interrupted; this is tried again by itself.",
             retry=Retry.BACKOFF,
+            detail="interrupted",
         )
 
 
@@ -286,7 +287,9 @@ async def _isolation() -> sandbox.Isolation:
         return await asyncio.to_thread(sandbox.detect_isolation)
     except OSError as error:
         message = "This machine is too busy to start anything; this is tried again by itself."
-        raise EngineError("engine_unavailable", message, retry=Retry.BACKOFF) from error
+        raise EngineError(
+            "engine_unavailable", message, retry=Retry.BACKOFF, detail="machine_busy"
+        ) from error
 
 
 def _is_mapped_root() -> bool:

@@ -85,6 +85,7 @@ def _unavailable() -> EngineError:
         "engine_unavailable",
         "The service that runs apps is not answering; this is tried again by itself.",
         retry=Retry.BACKOFF,
+        detail="supervisor_silent",
     )
 
 

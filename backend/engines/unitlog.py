@@ -236,7 +236,7 @@ def _collect(
     for raw, file, end in _lines(files, index, offset):
         place = (file, end)
         done[unit] = _position(file, end)
-        lines.append(LogLine(_encode(done), clean_line(raw)))
+        lines.append(LogLine(_encode(done), clean_line(raw), _deployment(file.path)))
         if len(lines) >= limit:
             return
     if place[1] or index:

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from backend.engines import ports, processes, sandbox, supervisor, unitlog
-from backend.engines.base import EngineError, ProcessEngineSettings, ReleaseSpec, Retry, Unit, UnitState
+from backend.engines.base import (
+    EngineError,
+    ProcessEngineSettings,
+    Reason,
+    ReleaseSpec,
+    Retry,
+    Unit,
+    UnitState,
+)
 from backend.engines.launch import read_status
 from backend.engines.layout import Deployment, Layout
 from backend.engines.sealed import seal, unseal, write_atomically
@@ -94,10 +102,10 @@ class Units:
             reason=None if alive else _reason(state, facts, status, info),
         )
 
-    def last_exit(self, deployment_id: str) -> str | None:
-        """How the life before the present one ended, in words."""
+    def last_exit(self, deployment_id: str) -> Reason | None:
+        """How the life before the present one ended."""
         code = read_status(self._layout.deployment(deployment_id).unit / "status").get("previous_exit")
-        return None if code is None else exit_words(int(code))
+        return None if code is None else exited(int(code))
 
     def marker(self, deployment_id: str) -> str:
         return f"unit:{deployment_id}@{self._instance}"
@@ -209,6 +217,8 @@ class Units:
                 "engine_unavailable",
                 f"The app could not be handed to its supervisor ({fault.code}); this is tried again.",
                 retry=Retry.BACKOFF,
+                detail="supervisor_refused",
+                fault=fault.code,
             ) from fault
 
     async def _halt(self, at: Deployment) -> None:
@@ -224,7 +234,8 @@ class Units:
     async def restart(self, deployment_id: str) -> Unit:
         at = self._layout.deployment(deployment_id)
         if at.unit_facts() is None:
-            raise EngineError("release_missing", "This release was never started; deploy again.")
+            message = "This release was never started; deploy again."
+            raise EngineError("release_missing", message, detail="never_started")
         info = await self._info(at)
         if info:
             await self._halt(at)
@@ -239,7 +250,8 @@ class Units:
         with self._layout.locked("units"):
             facts = at.unit_facts()
             if facts is None:
-                raise EngineError("release_missing", "This release was removed; deploy again.")
+                message = "This release was removed; deploy again."
+                raise EngineError("release_missing", message, detail="release_removed")
             port = self._port(at, facts["port"])
             if port != facts["port"]:
                 release = unseal(self._settings.secret, at.id, (at.unit / "release.sealed").read_bytes())
@@ -289,28 +301,29 @@ def shell_script(command: str) -> str:
 def _checked(env: Mapping[str, str]) -> dict[str, str]:
     for name, value in env.items():
         if not _NAME.fullmatch(name) or "\0" in value:
-            raise EngineError("variable_invalid", f"The variable {name!r} has an invalid name or value.")
+            message = f"The variable {name!r} has an invalid name or value."
+            raise EngineError("variable_invalid", message, name=name[:100])
     return {name: value for name, value in env.items() if name != processes.MARKER}
 
 
 def _reason(
     state: UnitState, facts: Mapping[str, Any], status: Mapping[str, Any], info: Mapping[str, Any] | None
-) -> str | None:
+) -> Reason:
     if state is UnitState.STOPPED:
-        return "It was stopped." if facts["stopped"] else "It is not running."
+        words = "It was stopped." if facts["stopped"] else "It is not running."
+        return Reason("unit_stopped", words, {} if facts["stopped"] else {"detail": "not_running"})
     if why := status.get("failed"):
-        return f"It was not started: {why}."
+        return Reason("unit_exited", f"It was not started: {why}.", {"detail": "not_started", "why": why})
     code = status.get("exit-code", status.get("previous_exit"))
     if code is None:
-        return (info or {}).get("spawnerr") or "It ended."
-    return exit_words(int(code))
+        return Reason("unit_exited", (info or {}).get("spawnerr") or "It ended.")
+    return exited(int(code))
 
 
-def exit_words(code: int) -> str:
+def exited(code: int) -> Reason:
     """An exit status in words; above 128 it was a signal."""
-    if code == 0:
-        return "It ended by itself (exit status 0); a web app has to keep running."
     known = {
+        0: "It ended by itself (exit status 0); a web app has to keep running.",
         126: "Its start command cannot be executed (exit status 126).",
         127: "Its start command was not found (exit status 127).",
         134: "It aborted itself (SIGABRT), as programs do that run out of memory.",
@@ -318,4 +331,6 @@ def exit_words(code: int) -> str:
         139: "It crashed (SIGSEGV).",
         143: "It was asked to end (SIGTERM) and did.",
     }
-    return known.get(code, f"It ended with exit status {code}.")
+    because = f"exit_{code}" if code in known else "exit_other"
+    words = known.get(code, f"It ended with exit status {code}.")
+    return Reason("unit_exited", words, {"because": because, "exit_status": code})

@@ -36,7 +36,7 @@ class DiskShort(EngineError):
 
     def __init__(self) -> None:
         message = "This server is short of disk space; its operator has to make room. This is tried again."
-        super().__init__("engine_unavailable", message, retry=Retry.BACKOFF)
+        super().__init__("engine_unavailable", message, retry=Retry.BACKOFF, detail="disk_short")
 
 
 class Sink(Protocol):

@@ -59,6 +59,7 @@ class Job(Base):
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
     error_code: Mapped[str | None] = mapped_column(String(60))
     error_message: Mapped[str | None] = mapped_column(String(2000))
+    error_parameters: Mapped[dict[str, str | int] | None] = mapped_column(JSONB(none_as_null=True))
     cancel_requested_at: Mapped[datetime | None]
     run_at: Mapped[datetime] = mapped_column(default=now)
     """Not before: the back-off of a retry, instead of a broker's ETA."""

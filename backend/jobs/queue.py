@@ -6,11 +6,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.audit import trail
+from backend.audit.actions import Action
 from backend.database import now
 from backend.exceptions import Conflict, NotFound
 from backend.jobs.dao import JobDAO
 from backend.jobs.models import Job, JobState
-from backend.jobs.publisher import ACCEPTED
+from backend.jobs.publisher import publish_later
 
 QUEUE_OF = {
     "service.deploy": "deploy",
@@ -19,6 +21,7 @@ QUEUE_OF = {
     "service.restart": "deploy",
     "service.delete": "deploy",
 }
+RUN = "jobs.run"
 CANCELLABLE_WHILE_RUNNING = frozenset({"service.deploy"})
 
 
@@ -43,7 +46,7 @@ async def accept(
         published_at=now(),
     )
     await JobDAO(session).add(job)
-    session.info.setdefault(ACCEPTED, []).append((job.id, job.queue))
+    publish_later(session, RUN, job.id, job.queue)
     return job
 
 
@@ -68,6 +71,14 @@ async def cancel(session: AsyncSession, job_id: UUID) -> Job:
     if not cancellable(job):
         raise Conflict("This job cannot be cancelled once it runs.", code="job_not_cancellable")
     await call_off(session, job)
+    await trail.record(
+        session,
+        Action.JOB_CANCELLED,
+        object_type="job",
+        object_id=job.id,
+        object_name=job.kind,
+        project_id=job.project_id,
+    )
     return job
 
 

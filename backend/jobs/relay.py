@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from loguru import logger
-from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.dao.base import BaseDAO
 from backend.database import Database, now
@@ -35,8 +35,6 @@ class IdempotencyKeys(BaseDAO[IdempotencyKey]):
     model = IdempotencyKey
 
 
-async def sweep(database: Database) -> int:
-    """Forget idempotency keys after a day."""
-    async with database.transaction() as session:
-        statement = delete(IdempotencyKey).where(IdempotencyKey.created_at < now() - KEYS_KEPT)
-        return await IdempotencyKeys(session).execute(statement)
+async def prune(session: AsyncSession) -> int:
+    """Forget a batch of idempotency keys after a day; gives how many."""
+    return await IdempotencyKeys(session).delete_some(IdempotencyKey.created_at < now() - KEYS_KEPT)

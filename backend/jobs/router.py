@@ -18,11 +18,11 @@ from backend.exceptions import NotFound
 from backend.jobs import queue
 from backend.jobs.models import Job, JobState
 from backend.jobs.views import JOBS, JobStateName, JobView, job_of, shape_job
-from backend.oauth.principal import Principal, require
-from backend.openapi import problems
+from backend.oauth.principal import Principal, StandingDep, require
+from backend.openapi import WORK, events, problems
 from backend.roles.permissions import ADMIN_JOBS, JOBS_READ, JOBS_WRITE
 from backend.services.lifecycle import called_off
-from backend.utils.http import Cursor, Size, json_answer, json_bytes
+from backend.utils.http import Cursor, Size, job_location, json_answer, json_bytes
 from backend.utils.json import to_json
 from backend.utils.streams import changes
 
@@ -112,7 +112,7 @@ async def jobs_get(job_id: UUID, session: SessionDep, principal: Reader) -> Resp
     summary="Cancel a job",
     status_code=202,
     response_model=JobView,
-    responses=problems(401, 403, 404, 409, 422),
+    responses=WORK | problems(401, 403, 404, 409, 422),
 )
 async def jobs_cancel(job_id: UUID, session: SessionDep, principal: Writer) -> Response:
     """One that waits ends at once; one that runs ends as soon as it can, or not if it was done first."""
@@ -120,7 +120,9 @@ async def jobs_cancel(job_id: UUID, session: SessionDep, principal: Writer) -> R
     if job is None or not principal.may(JOBS_WRITE, job.project_id):
         raise NotFound("There is no such job.")
     await called_off(session, await queue.cancel(session, job_id))
-    return json_answer(await shaped(session, job_of(job_id), shape_job), 202)
+    answer = json_answer(await shaped(session, job_of(job_id), shape_job), 202)
+    answer.headers["Location"] = job_location(job_id)
+    return answer
 
 
 async def _watched(job_id: UUID, parts: PartsDep, principal: Reader) -> UUID:
@@ -134,14 +136,16 @@ async def _watched(job_id: UUID, parts: PartsDep, principal: Reader) -> UUID:
     operation_id="jobs_events",
     summary="A job, live",
     response_class=EventSourceResponse,
-    responses=problems(401, 403, 404, 422),
+    responses=problems(401, 403, 404, 422) | events("The job at each change", job=JobView, end=None),
 )
 async def jobs_events(
-    job_id: Annotated[UUID, Depends(_watched)], parts: PartsDep
+    job_id: Annotated[UUID, Depends(_watched)], parts: PartsDep, standing: StandingDep
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `job` with the job at each change, and `end` after the last."""
     last = None
     async for _ in changes(parts.notices, "job", str(job_id)):
+        if not await standing.holds():
+            return
         async with parts.database.transaction() as session:
             row = await shaped(session, job_of(job_id), shape_job)
         if row is None:

@@ -34,11 +34,19 @@ UNEXPECTED = "Something went wrong on our side. It was logged; please try again.
 
 
 class JobError(Exception):
-    """The work failed for a reason that the customer is told."""
+    """The work failed for a reason that the customer is told; `parameters` say it in other languages."""
 
-    def __init__(self, code: str, message: str, *, retry: bool = False) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retry: bool = False,
+        parameters: dict[str, str | int] | None = None,
+    ) -> None:
         super().__init__(message)
         self.code, self.message, self.retry = code, message, retry
+        self.parameters = parameters or {}
 
 
 class Cancelled(Exception):
@@ -227,6 +235,7 @@ async def _retry(job: Claimed, error: JobError) -> None:
         lease_until=None,
         error_code=error.code,
         error_message=error.message[:2000],
+        error_parameters=error.parameters or None,
     ):
         pass
 
@@ -238,6 +247,7 @@ async def _end(job: Claimed, state: JobState, error: JobError | None = None) -> 
         "lease_until": None,
         "error_code": error.code if error else None,
         "error_message": error.message[:2000] if error else None,
+        "error_parameters": (error.parameters or None) if error else None,
     }
     if state is JobState.SUCCEEDED:
         values["progress"] = 100

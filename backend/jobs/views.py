@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -16,17 +16,26 @@ from backend.jobs.models import Job, JobState
 from backend.jobs.queue import CANCELLABLE_WHILE_RUNNING
 from backend.services.models import Service
 
+ReasonParameters = Annotated[
+    dict[str, str | int] | None,
+    Field(
+        description="What it takes to say the reason in another language: `detail` tells the sentences of a "
+        "code apart, `because` names a second one, `output` is what the app printed last; others are values.",
+        examples=[{"because": "exit_137", "exit_status": 137}],
+    ),
+]
 JobStateName = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 
 class JobError(BaseModel):
-    code: str
-    message: str
+    code: str = Field(description="Stable, for programs.", examples=["build_failed"])
+    message: str = Field(description="The reason in English.")
+    parameters: ReasonParameters
 
 
 class JobService(BaseModel):
     id: UUID
-    name: str
+    name: str = Field(examples=["hello"])
 
 
 class JobView(BaseModel):
@@ -35,10 +44,10 @@ class JobView(BaseModel):
     kind: str = Field(examples=["service.deploy"])
     state: JobStateName
     step: str | None = Field(examples=["building"])
-    progress: int = Field(ge=0, le=100)
-    attempts: int
-    cancellable: bool
-    cancel_requested: bool
+    progress: int = Field(ge=0, le=100, description="Percent.")
+    attempts: int = Field(description="Starts, those after an interruption included.", examples=[1])
+    cancellable: bool = Field(description="Whether `POST …/cancel` would be accepted now.")
+    cancel_requested: bool = Field(description="It was called off and ends as soon as it can.")
     error: JobError | None
     service: JobService | None
     deployment_id: UUID | None
@@ -67,6 +76,7 @@ def select_jobs() -> AnySelect:
         *(getattr(Job, name) for name in _PLAIN),
         Job.error_code,
         Job.error_message,
+        Job.error_parameters,
         Job.cancel_requested_at,
         Job.service_id,
         Service.name.label("service_name"),
@@ -79,7 +89,11 @@ def shape_job(row: Mapping[str, Any]) -> dict[str, Any]:
     shaped["cancel_requested"] = requested
     shaped["cancellable"] = _cancellable(row) and not requested
     code = row["error_code"]
-    shaped["error"] = code and {"code": code, "message": row["error_message"]}
+    shaped["error"] = code and {
+        "code": code,
+        "message": row["error_message"],
+        "parameters": row["error_parameters"],
+    }
     service_id = row["service_id"]
     shaped["service"] = service_id and {"id": service_id, "name": row["service_name"]}
     return shaped

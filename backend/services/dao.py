@@ -145,6 +145,17 @@ class DeploymentDAO(BaseDAO[Deployment]):
         )
         return [(row.id, row.environment) for row in await self.rows(statement)]
 
+    async def started(self, ids: Sequence[UUID]) -> dict[UUID, tuple[int, str | None]]:
+        """Number of each, and when it was first started."""
+        statement = select(Deployment.id, Deployment.number, Deployment.steps).where(Deployment.id.in_(ids))
+        return {
+            row.id: (
+                row.number,
+                next((step["started_at"] for step in row.steps if step["name"] == "releasing"), None),
+            )
+            for row in await self.rows(statement)
+        }
+
     async def wanted(self, kept: int) -> Sequence[UUID]:
         """Of services that are not deleted: what is on its way, what serves, and the newest that served."""
         place = func.row_number().over(

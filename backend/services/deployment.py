@@ -16,12 +16,22 @@ from loguru import logger
 from backend.catalogue.models import Plan
 from backend.config import Settings
 from backend.database import Database, now
-from backend.engines.base import BuildSpec, Engine, EngineError, FetchSpec, Limits, ReleaseSpec, Retry
+from backend.engines.base import (
+    BuildSpec,
+    Engine,
+    EngineError,
+    FetchSpec,
+    Limits,
+    Reason,
+    ReleaseSpec,
+    Retry,
+)
 from backend.jobs.models import Job
 from backend.jobs.runner import Cancelled, Claimed, JobError
 from backend.services.dao import DeploymentDAO, ServiceDAO
 from backend.services.deploylog import CHANNEL, DeployLog
 from backend.services.environment import Redactor, open_snapshot
+from backend.services.failures import reason_of, told
 from backend.services.models import Deployment, DeploymentState, Desired, Service, ServiceStatus
 from backend.services.routing import Edge
 
@@ -74,18 +84,17 @@ class Deploy:
                 try:
                     await self._bring_live(job, snapshot, log)
                 except EngineError as error:
-                    message = redact(error.message)
-                    await log.write(message)
-                    retry = error.retry is Retry.BACKOFF
-                    raise JobError(error.code, message, retry=retry) from None
+                    failure = told(error, redact)
+                    await log.write(failure.message)
+                    raise failure from None
         await self._retire(snapshot)
 
     async def fail(self, job: Claimed, error: JobError) -> bool:
-        return await self._give_up(job, DeploymentState.FAILED, error.code, error.message)
+        return await self._give_up(job, DeploymentState.FAILED, reason_of(error))
 
     async def cancel(self, job: Claimed) -> bool:
-        words = "The deployment was cancelled."
-        return await self._give_up(job, DeploymentState.CANCELLED, "cancelled", words)
+        reason = Reason("cancelled", "The deployment was cancelled.")
+        return await self._give_up(job, DeploymentState.CANCELLED, reason)
 
     async def _bring_live(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> None:
         deployment, engine = snapshot.deployment, self._engine
@@ -155,7 +164,7 @@ class Deploy:
                 "edge_check_failed",
                 f"The release is healthy, but its address answered {status or 'nothing'} through the edge.",
                 retry=Retry.BACKOFF,
-            )
+            ).about({"because": "answers_status", "status": status} if status else {})
         await log.write(f"Answers {status} at {self._settings.app_url(service.name)}")
         async with job.transaction(progress=100, step=DeploymentState.LIVE) as session:
             # Under the job's row lock a cancellation either came before, or comes too late.
@@ -170,7 +179,7 @@ class Deploy:
             _leave_step(row)
             row.state, row.finished_at = DeploymentState.LIVE, now()
             kept.live_deployment_id = kept.routed_deployment_id = row.id
-            kept.status, kept.status_reason = ServiceStatus.RUNNING, None
+            kept.becomes(ServiceStatus.RUNNING)
             kept.desired = Desired.RUNNING
             await services.flush()
             # With the state, so that whoever sees it final has seen the last line too.
@@ -211,7 +220,7 @@ class Deploy:
             else:
                 await self._engine.remove(str(deployment_id))
 
-    async def _give_up(self, job: Claimed, state: DeploymentState, code: str, reason: str) -> bool:
+    async def _give_up(self, job: Claimed, state: DeploymentState, reason: Reason) -> bool:
         """The old release serves on; of the new one nothing stays but its log. False if it is live."""
         assert job.deployment_id is not None
         assert job.service_id is not None
@@ -222,17 +231,17 @@ class Deploy:
             if row is None or service is None:
                 return True
             if DeploymentState(row.state) is DeploymentState.LIVE:
-                logger.warning("deployment {} is live all the same: {}", row.id, reason)
+                logger.warning("deployment {} is live all the same: {}", row.id, reason.message)
                 return False
             _leave_step(row)
-            row.state, row.reason_code, row.reason = state, code, reason[:2000]
-            row.finished_at = now()
+            row.state, row.finished_at = state, now()
+            row.reason_code, row.reason = reason.code, reason.message[:2000]
+            row.reason_parameters = reason.parameters or None
             stopped = service.desired == Desired.STOPPED
             service.routed_deployment_id = None if stopped else service.live_deployment_id
             if service.live_deployment_id is None and service.status != ServiceStatus.DELETING:
                 failed = state is DeploymentState.FAILED
-                service.status = ServiceStatus.FAILED if failed else ServiceStatus.PENDING
-                service.status_reason = row.reason
+                service.becomes(ServiceStatus.FAILED if failed else ServiceStatus.PENDING, reason)
             await services.flush()
             await deployments.notify(CHANNEL, str(row.id))
         try:

@@ -16,7 +16,8 @@ from backend.dao.listing import Query as ListQuery
 from backend.dao.read import shaped
 from backend.exceptions import NotFound
 from backend.jobs.idempotency import Answer, OnceDep
-from backend.openapi import problems
+from backend.oauth.principal import StandingDep
+from backend.openapi import WORK, events, problems
 from backend.roles.permissions import ADMIN_SERVICES, DEPLOYMENTS_READ, DEPLOYMENTS_WRITE
 from backend.services import lifecycle
 from backend.services import schemas as s
@@ -39,7 +40,7 @@ After = Annotated[int, Query(ge=0, le=2**31 - 1, description="Only lines behind 
     summary="Deploy",
     status_code=202,
     response_model=s.Accepted,
-    responses=problems(401, 403, 404, 409, 422),
+    responses=WORK | problems(401, 403, 404, 409, 422),
 )
 async def deployments_create(
     service_id: UUID,
@@ -133,14 +134,22 @@ async def deployments_log(
     operation_id="deployments_log_stream",
     summary="Log of a deployment, live",
     response_class=EventSourceResponse,
-    responses=problems(401, 403, 404, 422),
+    responses=problems(401, 403, 404, 422)
+    | events(
+        "Lines, and the deployment at each change",
+        log=s.DeploymentLogLineView,
+        deployment=s.DeploymentView,
+        end=None,
+    ),
 )
 async def deployments_log_stream(
-    deployment: Readable, parts: PartsDep, after: After = 0
+    deployment: Readable, parts: PartsDep, standing: StandingDep, after: After = 0
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `log` for each line, `deployment` when its state changes, and `end`."""
     deployment_id, shown = deployment["id"], None
     async for _ in changes(parts.notices, CHANNEL, str(deployment_id)):
+        if not await standing.holds():
+            return
         # The state first: lines are written before it becomes final, so none can be missed.
         async with parts.database.transaction() as session:
             row = await shaped(session, deployment_of(deployment_id), shape_deployment)

@@ -6,11 +6,16 @@ All of it happens under the service's row lock, so that two requests at once are
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.audit import trail
+from backend.audit.actions import Action
+from backend.audit.values import differences
 from backend.catalogue.loading import Plans
+from backend.config import Settings
 from backend.database import now
 from backend.exceptions import Conflict, NotFound, invalid_field
 from backend.jobs import queue
@@ -20,7 +25,16 @@ from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
 from backend.services.deploylog import CHANNEL
 from backend.services.environment import open_variable, seal_snapshot, seal_variable
 from backend.services.models import Deployment, DeploymentState, Service, ServiceStatus
+from backend.services.schemas import ServicePatch
+from backend.services.sources import check_source
 from backend.utils.ids import new_id
+
+OPERATIONS = {
+    "service.stop": Action.SERVICE_STOPPED,
+    "service.start": Action.SERVICE_STARTED,
+    "service.restart": Action.SERVICE_RESTARTED,
+}
+_CHANGEABLE = ("repo_url", "branch", "health_path", "plan_id")
 
 
 async def locked(session: AsyncSession, service_id: UUID, projects: tuple[UUID, ...]) -> Service:
@@ -33,10 +47,56 @@ async def locked(session: AsyncSession, service_id: UUID, projects: tuple[UUID, 
     return service
 
 
+async def recorded(
+    session: AsyncSession,
+    action: Action,
+    service: Service,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    await trail.record(
+        session,
+        action,
+        object_type="service",
+        object_id=service.id,
+        object_name=service.name,
+        project_id=service.project_id,
+        before=before,
+        after=after,
+    )
+
+
+async def change(session: AsyncSession, settings: Settings, service: Service, wanted: ServicePatch) -> None:
+    """Source, health path and plan. Raises `Invalid` per field."""
+    before = _changeable(service)
+    if wanted.source is not None:
+        check_source(settings, wanted.source.repo_url)
+        service.repo_url, service.branch = wanted.source.repo_url, wanted.source.branch
+    if wanted.health_path is not None:
+        service.health_path = wanted.health_path
+    if wanted.plan_id is not None:
+        await check_plan(session, wanted.plan_id, ["body", "plan_id"])
+        service.plan_id = wanted.plan_id
+    await ServiceDAO(session).flush()
+    if changed := differences(before, _changeable(service)):
+        await recorded(session, Action.SERVICE_UPDATED, service, before=changed[0], after=changed[1])
+
+
 async def deploy(
     session: AsyncSession, service: Service, user_id: UUID, trigger: str
 ) -> tuple[Deployment, Job]:
     """Accept a deployment of the service as it is now. One that still waits is superseded by it."""
+    deployment, job = await accept_deployment(session, service, user_id, trigger)
+    after = {"deployment_id": deployment.id, "number": deployment.number, "trigger": trigger}
+    await recorded(session, Action.SERVICE_DEPLOYED, service, after=after)
+    return deployment, job
+
+
+async def accept_deployment(
+    session: AsyncSession, service: Service, user_id: UUID, trigger: str
+) -> tuple[Deployment, Job]:
+    """`deploy` as a part of something else that is recorded."""
     deployments, jobs = DeploymentDAO(session), JobDAO(session)
     for job in await jobs.open_of(service.id):
         if job.kind == "service.deploy" and job.state == JobState.QUEUED and job.attempts == 0:
@@ -77,6 +137,7 @@ async def operate(session: AsyncSession, service: Service, user_id: UUID, kind: 
     open_jobs = await JobDAO(session).open_of(service.id)
     if open_jobs and open_jobs[-1].kind == kind and open_jobs[-1].state == JobState.QUEUED:
         return open_jobs[-1]
+    await recorded(session, OPERATIONS[kind], service)
     return await queue.accept(
         session, kind, project_id=service.project_id, user_id=user_id, service_id=service.id
     )
@@ -88,7 +149,8 @@ async def delete(session: AsyncSession, service: Service, user_id: UUID) -> Job:
         await queue.call_off(session, job)
     for waiting in await DeploymentDAO(session).queued_of(service.id):
         await _end(session, waiting, DeploymentState.CANCELLED, "The service was deleted.")
-    service.status, service.status_reason = ServiceStatus.DELETING, None
+    service.becomes(ServiceStatus.DELETING)
+    await recorded(session, Action.SERVICE_DELETED, service)
     return await queue.accept(
         session, "service.delete", project_id=service.project_id, user_id=user_id, service_id=service.id
     )
@@ -106,6 +168,19 @@ async def called_off(session: AsyncSession, job: Job) -> None:
 async def variables_of(session: AsyncSession, service_id: UUID) -> dict[str, str]:
     rows = await VariableDAO(session).of(service_id)
     return {row.name: open_variable(service_id, row.name, row.sealed) for row in rows}
+
+
+async def replace_variables(
+    session: AsyncSession, service: Service, variables: dict[str, str | None]
+) -> None:
+    """`set_variables` on record: names, and which of them were given a value."""
+    stored = [row.name for row in await VariableDAO(session).of(service.id)]
+    await set_variables(session, service.id, variables)
+    given = sorted(name for name, value in variables.items() if value is not None)
+    before, after = differences({"variables": stored}, {"variables": sorted(variables)}) or ({}, {})
+    if after or given:
+        action = Action.SERVICE_VARIABLES_REPLACED
+        await recorded(session, action, service, before=before, after={**after, "set": given})
 
 
 async def set_variables(session: AsyncSession, service_id: UUID, variables: dict[str, str | None]) -> None:
@@ -127,6 +202,10 @@ async def check_plan(session: AsyncSession, plan_id: str, loc: list[str | int]) 
     plan = await Plans(session).get(plan_id)
     if plan is None or not plan.active:
         raise invalid_field(loc, "There is no such plan.", "plan_unknown")
+
+
+def _changeable(service: Service) -> dict[str, Any]:
+    return {name: getattr(service, name) for name in _CHANGEABLE}
 
 
 async def _end(session: AsyncSession, deployment: Deployment, state: DeploymentState, reason: str) -> None:

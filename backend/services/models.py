@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Base, Id, Timestamps, now
+from backend.engines.errors import Reason
 
 
 class ServiceStatus(enum.StrEnum):
@@ -109,6 +110,8 @@ class Service(Timestamps, Base):
     desired: Mapped[str] = mapped_column(String(10), default=Desired.RUNNING)
     status: Mapped[str] = mapped_column(String(12), default=ServiceStatus.PENDING)
     status_reason: Mapped[str | None] = mapped_column(String(2000))
+    status_reason_code: Mapped[str | None] = mapped_column(String(60))
+    status_reason_parameters: Mapped[dict[str, str | int] | None] = mapped_column(JSONB(none_as_null=True))
     live_deployment_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("deployments.id", ondelete="SET NULL", use_alter=True)
     )
@@ -118,6 +121,12 @@ class Service(Timestamps, Base):
     """Whom the edge asks; differs from the live one only while a release is being checked."""
     deployments_count: Mapped[int] = mapped_column(Integer, default=0)
     deleted_at: Mapped[datetime | None]
+
+    def becomes(self, status: ServiceStatus, reason: Reason | None = None) -> None:
+        self.status = status
+        self.status_reason = reason.message[:2000] if reason else None
+        self.status_reason_code = reason.code if reason else None
+        self.status_reason_parameters = (reason.parameters or None) if reason else None
 
 
 class ServiceVariable(Base):
@@ -149,6 +158,7 @@ class Deployment(Base):
     state: Mapped[str] = mapped_column(String(12), default=DeploymentState.QUEUED)
     reason_code: Mapped[str | None] = mapped_column(String(60))
     reason: Mapped[str | None] = mapped_column(String(2000))
+    reason_parameters: Mapped[dict[str, str | int] | None] = mapped_column(JSONB(none_as_null=True))
     repo_url: Mapped[str] = mapped_column(String(2000))
     branch: Mapped[str | None] = mapped_column(String(200))
     health_path: Mapped[str] = mapped_column(String(500))

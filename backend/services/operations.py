@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import TypeVar
 from uuid import UUID
 
 from loguru import logger
 
 from backend.config import Settings
 from backend.database import Database, now
-from backend.engines.base import CheckSpec, Engine, EngineError, Retry
+from backend.engines.base import CheckSpec, Engine, EngineError, Reason
 from backend.jobs.runner import Claimed, JobError
 from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
+from backend.services.environment import Redactor, open_snapshot
+from backend.services.failures import reason_of, told
 from backend.services.models import Desired, Service, ServiceStatus
 from backend.services.routing import Edge
+
+T = TypeVar("T")
+NOTHING_SECRET = Redactor(())
 
 
 async def _no_report(_: str) -> None:
@@ -31,8 +38,7 @@ class Operations:
         await self._publish()
         if service.live_deployment_id is not None:
             await self._engine_call(self._engine.stop(str(service.live_deployment_id)))
-        status = ServiceStatus.STOPPED if service.live_deployment_id else service.status
-        await self._change(job, status=status, status_reason=None)
+        await self._become(job, ServiceStatus.STOPPED if service.live_deployment_id else None)
 
     async def start(self, job: Claimed) -> None:
         """Also the way back from a crash. The release that was live last starts again, unchanged."""
@@ -54,12 +60,12 @@ class Operations:
             health_path=deployment.health_path,
         )
         timeout = self._settings.health_timeout_seconds
-        await self._engine_call(self._engine.wait_healthy(check, _no_report, timeout=timeout))
-        await self._change(
+        redact = Redactor(open_snapshot(deployment.id, deployment.environment).values())
+        await self._engine_call(self._engine.wait_healthy(check, _no_report, timeout=timeout), redact)
+        await self._become(
             job,
+            ServiceStatus.RUNNING,
             desired=Desired.RUNNING,
-            status=ServiceStatus.RUNNING,
-            status_reason=None,
             routed_deployment_id=service.live_deployment_id,
         )
         await self._publish()
@@ -79,7 +85,7 @@ class Operations:
 
     async def start_failed(self, job: Claimed, error: JobError) -> bool:
         if error.code != "never_live":
-            await self._change(job, status=ServiceStatus.CRASHED, status_reason=error.message[:2000])
+            await self._become(job, ServiceStatus.CRASHED, reason_of(error))
         return True
 
     async def stop_failed(self, job: Claimed, error: JobError) -> bool:
@@ -103,6 +109,22 @@ class Operations:
                 setattr(service, name, value)
         return service
 
+    async def _become(
+        self,
+        job: Claimed,
+        status: ServiceStatus | None,
+        reason: Reason | None = None,
+        **values: str | UUID | None,
+    ) -> None:
+        """Change it together with its state; without a `status` only the reason of the present one."""
+        async with job.transaction() as session:
+            assert job.service_id is not None
+            service = await ServiceDAO(session).get_locked(job.service_id)
+            assert service is not None
+            service.becomes(status or ServiceStatus(service.status), reason)
+            for name, value in values.items():
+                setattr(service, name, value)
+
     async def _publish(self) -> None:
         try:
             await self._edge.publish()
@@ -111,8 +133,8 @@ class Operations:
             raise JobError("edge_unavailable", message, retry=True) from None
 
     @staticmethod
-    async def _engine_call(call):  # type: ignore[no-untyped-def]
+    async def _engine_call(call: Awaitable[T], redact: Redactor = NOTHING_SECRET) -> T:
         try:
             return await call
         except EngineError as error:
-            raise JobError(error.code, error.message, retry=error.retry is Retry.BACKOFF) from None
+            raise told(error, redact) from None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.audit.actions import Action
 from backend.catalogue.loading import Plans, Templates
 from backend.catalogue.models import Plan, Template
 from backend.config import Settings
-from backend.exceptions import Conflict, invalid_field
+from backend.exceptions import Conflict, NotFound, invalid_field
 from backend.jobs.models import Job
+from backend.projects.dao import ProjectDAO
+from backend.projects.lifecycle import room
 from backend.services import lifecycle
 from backend.services.dao import OrderDAO, ServiceDAO
 from backend.services.environment import check_variables
@@ -19,19 +23,25 @@ from backend.services.models import Deployment, Order, Service
 from backend.services.names import check_name
 from backend.services.schemas import OrderIn
 from backend.services.sources import check_source
+from backend.users.verification import require_verified
 
 
 async def place(
     session: AsyncSession, settings: Settings, project_id: UUID, user_id: UUID, wanted: OrderIn
 ) -> tuple[Order, Service, Deployment, Job]:
-    """Raises `Invalid` per field, and `Conflict` for a taken name or a full project."""
+    """Raises `Invalid` per field, `Forbidden` while the person's e-mail address has to be verified, and
+    `Conflict` for a taken name or a full project.
+    """
+    await require_verified(session, settings, user_id)
     check_name(wanted.name)
     check_variables(wanted.variables)
     template, plan = await _from_catalogue(session, wanted)
     repo_url, branch = _source(template, wanted)
     check_source(settings, repo_url)
     services = ServiceDAO(session)
-    await services.lock(f"project:{project_id}")
+    await services.lock(room(project_id))
+    if not await ProjectDAO(session).kept(project_id):
+        raise NotFound("There is no such project.")
     if await services.count_of(project_id) >= settings.services_per_project:
         raise Conflict("The project holds as many services as it may.", code="project_full")
     service = Service(
@@ -49,7 +59,7 @@ async def place(
     except IntegrityError:
         raise Conflict("This name is taken. Please choose another.", code="name_taken") from None
     await lifecycle.set_variables(session, service.id, dict(wanted.variables))
-    deployment, job = await lifecycle.deploy(session, service, user_id, "order")
+    deployment, job = await lifecycle.accept_deployment(session, service, user_id, "order")
     order = Order(
         project_id=project_id,
         user_id=user_id,
@@ -62,7 +72,22 @@ async def place(
         currency=plan.currency,
     )
     await OrderDAO(session).add(order)
+    await lifecycle.recorded(session, Action.SERVICE_ORDERED, service, after=_ordered(order, service, wanted))
     return order, service, deployment, job
+
+
+def _ordered(order: Order, service: Service, wanted: OrderIn) -> dict[str, Any]:
+    return {
+        "order_id": order.id,
+        "template_id": order.template_id,
+        "plan_id": order.plan_id,
+        "price_minor": order.price_minor,
+        "currency": order.currency,
+        "repo_url": service.repo_url,
+        "branch": service.branch,
+        "health_path": service.health_path,
+        "variables": sorted(wanted.variables),
+    }
 
 
 async def _from_catalogue(session: AsyncSession, wanted: OrderIn) -> tuple[Template, Plan]:

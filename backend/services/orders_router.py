@@ -15,7 +15,7 @@ from backend.dao.read import shaped
 from backend.exceptions import Forbidden, NotFound
 from backend.jobs.idempotency import Answer, OnceDep
 from backend.oauth.principal import Principal
-from backend.openapi import problems
+from backend.openapi import WORK, problems
 from backend.roles.permissions import SERVICES_READ, SERVICES_WRITE
 from backend.services import ordering
 from backend.services import schemas as s
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/api/v1", tags=["services"])
     summary="Order a service",
     status_code=202,
     response_model=s.OrderAccepted,
-    responses=problems(401, 403, 404, 409, 422),
+    responses=WORK | problems(401, 403, 404, 409, 422),
 )
 async def orders_create(
     wanted: s.OrderIn, session: SessionDep, parts: PartsDep, principal: Writer, once: OnceDep

@@ -14,15 +14,19 @@ from sqlalchemy import func, select, update
 
 from backend.config import Settings
 from backend.database import Database
-from backend.engines.base import Engine, EngineError, Unit, UnitState
+from backend.engines.base import Engine, EngineError, Reason, Unit, UnitState
+from backend.engines.errors import Parameters
 from backend.services.dao import DeploymentDAO, ServiceDAO
 from backend.services.models import Desired, Service, ServiceStatus
 from backend.services.routing import Edge
 
 LOCK = "services.reconcile"
 ALIVE = frozenset({UnitState.RUNNING, UnitState.STARTING, UnitState.BACKOFF})
-NOT_LISTENING = "The app runs, but does not listen on its port."
-FILES_GONE = "The files of the release are gone from the machine. Deploy again."
+FILES_GONE = Reason("release_missing", "The files of the release are gone from the machine. Deploy again.")
+ENDED = Reason("unit_exited", "The app stopped by itself.")
+AWAY = Reason(
+    "engine_unavailable", "The engine does not answer; the app's state is unknown.", {"detail": "away"}
+)
 
 
 async def reconcile(settings: Settings, database: Database, engine: Engine) -> None:
@@ -90,9 +94,9 @@ async def _write_down(database: Database, service: Service, unit: Unit | None) -
         row = await dao.get_locked(service.id)
         if row is None or row.updated_at != service.updated_at or await dao.busy(service.id):
             return
-        if (row.status, row.status_reason) != (status, reason):
+        if (row.status, row.status_reason) != (status, reason and reason.message):
             logger.info("service {} is {}", service.name, status)
-            row.status, row.status_reason = status, reason
+            row.becomes(status, reason)
         if status is ServiceStatus.RUNNING and row.routed_deployment_id is None:
             row.routed_deployment_id = row.live_deployment_id
         if unit is not None:
@@ -102,15 +106,23 @@ async def _write_down(database: Database, service: Service, unit: Unit | None) -
         await dao.flush()
 
 
-def _truth(unit: Unit | None) -> tuple[ServiceStatus, str | None]:
+def _truth(unit: Unit | None) -> tuple[ServiceStatus, Reason | None]:
     if unit is None:
         return ServiceStatus.CRASHED, FILES_GONE
     if unit.state is UnitState.RUNNING:
         if unit.listening is False:
-            before = f" Before that: {unit.reason}" if unit.reason else ""
-            return ServiceStatus.CRASHED, NOT_LISTENING + before
+            return ServiceStatus.CRASHED, _deaf(unit.reason)
         return ServiceStatus.RUNNING, None
-    return ServiceStatus.CRASHED, unit.reason or "The app stopped by itself."
+    return ServiceStatus.CRASHED, unit.reason or ENDED
+
+
+def _deaf(before: Reason | None) -> Reason:
+    message = "The app runs, but does not listen on its port."
+    parameters: Parameters = {"detail": "deaf"}
+    if before is not None:
+        message += f" Before that: {before.message}"
+        parameters = {**before.parameters, **parameters}
+    return Reason("unit_not_listening", message, parameters)
 
 
 async def _engine_is_away(database: Database) -> None:
@@ -121,7 +133,9 @@ async def _engine_is_away(database: Database) -> None:
             .where(Service.status == ServiceStatus.RUNNING, Service.deleted_at.is_(None))
             .values(
                 status=ServiceStatus.CRASHED,
-                status_reason="The engine does not answer; the app's state is unknown.",
+                status_reason=AWAY.message,
+                status_reason_code=AWAY.code,
+                status_reason_parameters=AWAY.parameters,
             )
         )
 

@@ -15,12 +15,12 @@ from backend.dao.listing import Page
 from backend.dao.listing import Query as ListQuery
 from backend.dao.read import shaped
 from backend.jobs.idempotency import Answer, OnceDep
-from backend.openapi import problems
+from backend.oauth.principal import StandingDep
+from backend.openapi import WORK, events, problems
 from backend.roles.permissions import SERVICES_READ, SERVICES_WRITE
 from backend.services import lifecycle, runtimelog
 from backend.services import schemas as s
 from backend.services.access import Administrator, ReadableService, Reader, Writer
-from backend.services.sources import check_source
 from backend.services.views import ADMIN_SERVICES, SERVICES, service_of, shape_service
 from backend.utils.http import Cursor, Size, job_location, json_answer, json_bytes
 
@@ -28,6 +28,10 @@ router = APIRouter(prefix="/api/v1", tags=["services"])
 admin = APIRouter(prefix="/api/v1/admin", tags=["admin"])
 
 ServiceSort = Literal["name", "-name", "created_at", "-created_at"]
+ExactName = Annotated[
+    str | None,
+    Query(max_length=40, pattern=r"^[^\x00]*$", description="The whole name: one service or none."),
+]
 NamePart = Annotated[str | None, Query(max_length=40, pattern=r"^[^\x00]*$", description="Part of the name.")]
 
 
@@ -43,6 +47,7 @@ async def services_list(
     principal: Reader,
     project_id: UUID | None = None,
     status: s.ServiceStatusName | None = None,
+    name: ExactName = None,
     q: NamePart = None,
     sort: ServiceSort = "-created_at",
     cursor: Cursor = None,
@@ -50,7 +55,13 @@ async def services_list(
 ) -> Response:
     """The services of your projects."""
     own = principal.project_ids(SERVICES_READ)
-    filters: dict[str, Any] = {"status": status, "q": q, "project_id": project_id, "project_ids": own}
+    filters: dict[str, Any] = {
+        "status": status,
+        "name": name,
+        "q": q,
+        "project_id": project_id,
+        "project_ids": own,
+    }
     if len(own) == 1 and project_id is None:
         # One equality instead of a list lets the database walk the index in order.
         filters |= {"project_id": own[0], "project_ids": None}
@@ -70,13 +81,14 @@ async def admin_services_list(
     _: Administrator,
     project_id: UUID | None = None,
     status: s.ServiceStatusName | None = None,
+    name: ExactName = None,
     q: NamePart = None,
     sort: ServiceSort = "-created_at",
     cursor: Cursor = None,
     size: Size = 20,
 ) -> Response:
     """The services of all projects, with their owners."""
-    filters = {"status": status, "q": q, "project_id": project_id}
+    filters = {"status": status, "name": name, "q": q, "project_id": project_id}
     pool = await parts.database.reader()
     return json_bytes(await ADMIN_SERVICES.page(pool, ListQuery(sort, size, cursor, filters)))
 
@@ -105,15 +117,7 @@ async def services_update(
 ) -> Response:
     """Source, health path and plan; they take effect with the next deployment."""
     service = await lifecycle.locked(session, service_id, principal.project_ids(SERVICES_WRITE))
-    if change.source is not None:
-        check_source(parts.settings, change.source.repo_url)
-        service.repo_url, service.branch = change.source.repo_url, change.source.branch
-    if change.health_path is not None:
-        service.health_path = change.health_path
-    if change.plan_id is not None:
-        await lifecycle.check_plan(session, change.plan_id, ["body", "plan_id"])
-        service.plan_id = change.plan_id
-    await session.flush()
+    await lifecycle.change(session, parts.settings, service, change)
     return json_answer(await shaped(session, service_of(service_id), shape_service))
 
 
@@ -123,7 +127,7 @@ async def services_update(
     summary="Delete a service",
     status_code=202,
     response_model=s.Accepted,
-    responses=problems(401, 403, 404, 409, 422),
+    responses=WORK | problems(401, 403, 404, 409, 422),
 )
 async def services_delete(
     service_id: UUID, session: SessionDep, principal: Writer, once: OnceDep
@@ -150,7 +154,7 @@ def _operation(kind: str, summary: str, words: str) -> None:
         description=words,
         status_code=202,
         response_model=s.Accepted,
-        responses=problems(401, 403, 404, 409, 422),
+        responses=WORK | problems(401, 403, 404, 409, 422),
     )
     async def operate(service_id: UUID, session: SessionDep, principal: Writer, once: OnceDep) -> Response:
         async def work() -> Answer:
@@ -192,11 +196,13 @@ async def services_log(
     operation_id="services_log_stream",
     summary="What the service prints, live",
     response_class=EventSourceResponse,
-    responses=problems(401, 403, 404, 422),
+    responses=problems(401, 403, 404, 422) | events("Lines as they are printed", log=s.ServiceLogLine),
 )
 async def services_log_stream(
-    service: ReadableService, parts: PartsDep, after: LogCursor = None
+    service: ReadableService, parts: PartsDep, standing: StandingDep, after: LogCursor = None
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events `log`; without `after` it begins with the newest lines."""
     async for line in runtimelog.follow(parts, service["id"], after):
+        if not await standing.holds():
+            return
         yield ServerSentEvent(event="log", data=line)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from backend.context import Parts
-from backend.engines.base import EngineError, LogPage
+from backend.engines.base import EngineError, LogLine, LogPage
 from backend.exceptions import Unavailable
 from backend.services.dao import DeploymentDAO
 from backend.services.environment import Redactor, open_snapshot
@@ -24,21 +24,18 @@ RELEASES = 50
 
 
 async def page(parts: Parts, service_id: UUID, after: str | None, size: int) -> dict[str, Any]:
-    redact = await _redactor(parts, service_id)
     found = await _read(parts, service_id, after, size)
-    lines = [{"cursor": line.cursor, "text": redact(line.text)} for line in found.lines]
+    lines = await _shaped(parts, service_id, found.lines)
     return {"lines": lines, "next": found.next, "truncated": found.truncated}
 
 
-async def follow(parts: Parts, service_id: UUID, after: str | None) -> AsyncIterator[dict[str, str]]:
+async def follow(parts: Parts, service_id: UUID, after: str | None) -> AsyncIterator[dict[str, Any]]:
     end = time.monotonic() + LONGEST_SECONDS
     size = FIRST_LINES if after is None else BATCH
     while time.monotonic() < end:
         found = await _read(parts, service_id, after, size)
-        # Read anew each time: a deployment may have brought new values meanwhile.
-        redact = await _redactor(parts, service_id) if found.lines else Redactor(())
-        for line in found.lines:
-            yield {"cursor": line.cursor, "text": redact(line.text)}
+        for line in await _shaped(parts, service_id, found.lines):
+            yield line
         after, size = found.next, BATCH
         if not found.lines:
             await asyncio.sleep(POLL_SECONDS)
@@ -51,10 +48,26 @@ async def _read(parts: Parts, service_id: UUID, after: str | None, size: int) ->
         raise Unavailable(error.message, code=error.code) from None
 
 
-async def _redactor(parts: Parts, service_id: UUID) -> Redactor:
-    """Knows the present values and those of earlier releases, which may still run and print theirs."""
+async def _shaped(parts: Parts, service_id: UUID, lines: list[LogLine]) -> list[dict[str, Any]]:
+    """As the API gives them, each with its release, and without the values of variables.
+
+    Cut out are the present values and those of earlier releases, which may still run and print theirs; they
+    are read anew each time, since a deployment may have brought new ones meanwhile.
+    """
+    if not lines:
+        return []
+    ids = {line.deployment_id: UUID(line.deployment_id) for line in lines}
     async with parts.database.transaction() as session:
+        deployments = DeploymentDAO(session)
         values = list((await variables_of(session, service_id)).values())
-        for deployment_id, sealed in await DeploymentDAO(session).environments(service_id, RELEASES):
+        for deployment_id, sealed in await deployments.environments(service_id, RELEASES):
             values += open_snapshot(deployment_id, sealed).values()
-    return Redactor(values)
+        started = await deployments.started(list(ids.values()))
+    redact = Redactor(values)
+    releases = {}
+    for name, deployment_id in ids.items():
+        number, since = started.get(deployment_id, (None, None))
+        releases[name] = {"deployment_id": name, "release": number, "release_started_at": since}
+    return [
+        {"cursor": line.cursor, "text": redact(line.text), **releases[line.deployment_id]} for line in lines
+    ]

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from backend.jobs.views import ReasonParameters
+
 
 def _no_controls(value: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
@@ -31,8 +33,29 @@ def _branch(value: str) -> str:
 
 RepoUrl = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_no_controls)]
 Branch = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_branch)]
-HealthPath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_path)]
-CatalogueId = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9-]+$")]
+HealthPath = Annotated[
+    str,
+    Field(min_length=1, max_length=500, description="A new release serves once it answers here below 500."),
+    AfterValidator(_path),
+]
+CatalogueId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=40,
+        pattern=r"^[a-z0-9-]+$",
+        description="Of the catalogue: `GET /api/v1/plans`, `GET /api/v1/templates`.",
+    ),
+]
+# Longer ones pass the schema, so that the answer can say in particular what is wrong with a name.
+ServiceName = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="Becomes the first label of the address; unique in the installation.",
+        json_schema_extra={"minLength": 3, "maxLength": 40, "pattern": "^[a-z][a-z0-9]*(-[a-z0-9]+)*$"},
+    ),
+]
 
 
 class Payload(BaseModel):
@@ -62,10 +85,12 @@ class OrderIn(Payload):
     project_id: UUID | None = Field(default=None, description="Without it, your personal project.")
     template_id: CatalogueId
     plan_id: CatalogueId
-    name: Annotated[str, Field(max_length=200, description="Becomes the first label of the address.")]
+    name: ServiceName
     source: SourceIn | None = Field(default=None, description="Not needed for templates with an example.")
     health_path: HealthPath = "/"
-    variables: dict[str, str] = Field(default_factory=dict)
+    variables: dict[str, str] = Field(
+        default_factory=dict, description="Environment of the app; sealed at rest."
+    )
 
 
 class ServicePatch(Payload):
@@ -97,15 +122,24 @@ class DeploymentIn(Payload):
 
 
 class Source(BaseModel):
-    repo_url: str
-    branch: str | None
+    repo_url: str = Field(examples=["https://git.example.com/me/hello.git"])
+    branch: str | None = Field(description="Null means the repository's default branch.", examples=["main"])
+
+
+Number = Annotated[int, Field(description="Counts a service's deployments from 1.", examples=[3])]
+CommitId = Annotated[
+    str | None, Field(description="Full id.", examples=["9fceb02d0ae598e95dc970b74767f19372d61af8"])
+]
+CommitSubject = Annotated[
+    str | None, Field(description="First line of its message.", examples=["Show the tides"])
+]
 
 
 class LiveDeployment(BaseModel):
     id: UUID
-    number: int
-    commit: str | None
-    commit_subject: str | None
+    number: Number
+    commit: CommitId
+    commit_subject: CommitSubject
     live_at: datetime | None
 
 
@@ -117,12 +151,14 @@ class ServiceView(BaseModel):
     project_id: UUID
     name: str = Field(examples=["hello"])
     status: ServiceStatusName
-    status_reason: str | None
+    status_reason: str | None = Field(description="Why it does not run, in English.")
+    status_reason_code: str | None = Field(examples=["unit_exited"])
+    status_reason_parameters: ReasonParameters
     url: str = Field(examples=["http://hello.localhost:8080"])
-    template_id: str
-    plan_id: str
+    template_id: str = Field(examples=["git-app"])
+    plan_id: str = Field(examples=["dinghy"])
     source: Source
-    health_path: str
+    health_path: str = Field(description="Asked before a release serves.", examples=["/"])
     live_deployment: LiveDeployment | None
     active_job_id: UUID | None
     created_at: datetime
@@ -130,8 +166,8 @@ class ServiceView(BaseModel):
 
 
 class AdminServiceView(ServiceView):
-    project_name: str
-    owner_email: str | None
+    project_name: str = Field(examples=["Ada's project"])
+    owner_email: str | None = Field(description="Of the project's first owner.", examples=["ada@example.com"])
 
 
 DeploymentStateName = Literal[
@@ -149,15 +185,16 @@ class Step(BaseModel):
 class DeploymentView(BaseModel):
     id: UUID
     service_id: UUID
-    number: int
+    number: Number
     trigger: str = Field(examples=["order"])
     state: DeploymentStateName
     reason_code: str | None = Field(examples=["build_failed"])
-    reason: str | None
+    reason: str | None = Field(description="Why it did not go well, in English.")
+    reason_parameters: ReasonParameters
     source: Source
-    commit: str | None
-    commit_subject: str | None
-    build_kind: str | None
+    commit: CommitId
+    commit_subject: CommitSubject
+    build_kind: str | None = Field(description="What was recognised.", examples=["python"])
     steps: list[Step]
     job_id: UUID | None
     is_live: bool = Field(description="Whether this release serves now.")
@@ -167,8 +204,8 @@ class DeploymentView(BaseModel):
 
 
 class VariableView(BaseModel):
-    name: str
-    masked: str
+    name: str = Field(examples=["GREETING"])
+    masked: str = Field(description="In place of the value, which is never given out.", examples=["••••••••"])
     updated_at: datetime
 
 
@@ -177,9 +214,9 @@ class Variables(BaseModel):
 
 
 class DeploymentLogLineView(BaseModel):
-    seq: int
+    seq: int = Field(description="Counts the lines from 1.", examples=[7])
     at: datetime
-    text: str
+    text: str = Field(examples=["Built in 4.2 s, 18 MB"])
 
 
 class DeploymentLog(BaseModel):
@@ -189,23 +226,26 @@ class DeploymentLog(BaseModel):
 
 
 class ServiceLogLine(BaseModel):
-    cursor: str
-    text: str
+    cursor: str = Field(description="Position just behind the line: pass it as `after`.")
+    text: str = Field(examples=["GET / 200"])
+    deployment_id: UUID = Field(description="Of the release that printed it.")
+    release: int | None = Field(description="Number of that deployment.", examples=[3])
+    release_started_at: datetime | None = Field(description="When that release was first started.")
 
 
 class ServiceLog(BaseModel):
     lines: list[ServiceLogLine]
-    next: str
+    next: str = Field(description="Pass it as `after` for what comes later.")
     truncated: bool = Field(description="The asked position was rotated away.")
 
 
 class OrderView(BaseModel):
     id: UUID
     project_id: UUID
-    template_id: str
-    plan_id: str
-    price_minor: int
-    currency: str
+    template_id: str = Field(examples=["git-app"])
+    plan_id: str = Field(examples=["dinghy"])
+    price_minor: int = Field(description="Per month as ordered, in the minor unit.", examples=[300])
+    currency: str = Field(description="ISO 4217.", examples=["EUR"])
     service_id: UUID
     deployment_id: UUID
     job_id: UUID

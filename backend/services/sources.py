@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.config import Settings
 from backend.engines.addresses import Allowed, check_url
 from backend.engines.base import EngineError
-from backend.exceptions import invalid_field
+from backend.exceptions import Invalid
 
 
 def check_source(settings: Settings, repo_url: str) -> None:
@@ -13,4 +13,6 @@ def check_source(settings: Settings, repo_url: str) -> None:
     try:
         check_url(repo_url, Allowed.parse(settings.git_allowed_private))
     except EngineError as error:
-        raise invalid_field(["body", "source", "repo_url"], error.message, error.code) from None
+        wrong = {"loc": ["body", "source", "repo_url"], "message": error.message}
+        wrong["code"] = str(error.parameters["detail"])
+        raise Invalid(error.message, code=error.code, errors=[wrong]) from None

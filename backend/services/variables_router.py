@@ -58,5 +58,5 @@ async def variables_replace(
     """The whole set; it takes effect with the next deployment."""
     service = await lifecycle.locked(session, service_id, principal.project_ids(VARIABLES_WRITE))
     check_variables(wanted.variables)
-    await lifecycle.set_variables(session, service.id, wanted.variables)
+    await lifecycle.replace_variables(session, service, wanted.variables)
     return json_answer(await _variables(session, service_id))

@@ -40,6 +40,8 @@ _service_columns = (
     Service.name,
     Service.status,
     Service.status_reason,
+    Service.status_reason_code,
+    Service.status_reason_parameters,
     Service.template_id,
     Service.plan_id,
     Service.repo_url,
@@ -69,6 +71,8 @@ def shape_service(row: Mapping[str, Any]) -> dict[str, Any]:
         "name": row["name"],
         "status": row["status"],
         "status_reason": row["status_reason"],
+        "status_reason_code": row["status_reason_code"],
+        "status_reason_parameters": row["status_reason_parameters"],
         "url": get_settings().app_url(row["name"]),
         "template_id": row["template_id"],
         "plan_id": row["plan_id"],
@@ -115,6 +119,7 @@ _service_filters = {
     "project_id": _equals(Service.project_id),
     "project_ids": _among(Service.project_id),
     "status": _equals(Service.status),
+    "name": _equals(Service.name),
     "q": _contains(Service.name),
 }
 _service_sorts = {"created_at": Sort(Service.created_at, moment), "name": Sort(Service.name)}
@@ -175,6 +180,7 @@ _DEPLOYMENT_COLUMNS = (
     "state",
     "reason_code",
     "reason",
+    "reason_parameters",
     "repo_url",
     "branch",
     "commit",

@@ -1,8 +1,8 @@
-"""Deploy an app from git: register if needed, sign in, order or deploy again, follow, print the address.
+"""Deploy an app from git: sign in (or register), order or deploy again, follow the log, print the address.
 
     GAVAN_EMAIL=ada@example.com GAVAN_PASSWORD=… python deploy.py hello https://git.example.com/me/hello.git
 
-Needs `httpx`. The token is renewed when it has run out.
+Needs `httpx` (python -m pip install httpx). The token is renewed when it has run out.
 """
 
 from __future__ import annotations
@@ -12,71 +12,86 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Generator
 from typing import Any
 
-import httpx
+try:
+    import httpx
+except ModuleNotFoundError:
+    httpx = None  # type: ignore[assignment]
 
 FINAL = ("succeeded", "failed", "cancelled")
+ENVIRONMENT = """environment:
+  GAVAN_URL       address of the panel (http://localhost:8080)
+  GAVAN_EMAIL     your account; it is registered if there is none
+  GAVAN_PASSWORD  its password"""
 
 
 class Refused(Exception):
     """The API's own words, from its problem document."""
 
-
-class SignIn(httpx.Auth):
-    """Sends the access token; gets one by password first, and by the refresh token later."""
-
-    requires_response_body = True
-
-    def __init__(self, url: str, email: str, password: str) -> None:
-        self._endpoint = f"{url}/oauth/token"
-        self._grant = {"grant_type": "password", "username": email, "password": password}
-        self._token = ""
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-            answer = yield request
-            if answer.status_code != 401:
-                return
-        said = yield httpx.Request("POST", self._endpoint, data={"client_id": "cli", **self._grant})
-        if said.is_error:
-            raise Refused(said.json().get("error_description", said.text))
-        tokens = said.json()
-        self._token = tokens["access_token"]
-        self._grant = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        yield request
+    def __init__(self, answer: httpx.Response) -> None:
+        said = answer.json() if "json" in answer.headers.get("Content-Type", "") else {}
+        errors = "".join(
+            f"\n  {'.'.join(map(str, one['loc']))}: {one['message']}" for one in said.get("errors") or ()
+        )
+        super().__init__(
+            said.get("detail", said.get("error_description", f"HTTP {answer.status_code}")) + errors
+        )
+        self.code = said.get("code", said.get("error"))
 
 
 class Gavan:
-    def __init__(self, url: str, email: str, password: str) -> None:
-        registered = httpx.post(f"{url}/api/v1/users", json={"email": email, "password": password})
-        if registered.status_code not in (201, 409):
-            raise Refused(registered.json()["detail"])
-        self._http = httpx.Client(base_url=url, auth=SignIn(url, email, password), timeout=30)
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=30)
+        self._refresh_token = ""
+
+    def enter(self, email: str, password: str) -> None:
+        """Sign in; who is not known yet registers first."""
+        grant = {"grant_type": "password", "username": email, "password": password}
+        try:
+            self._sign_in(grant)
+        except Refused as refused:
+            if refused.code != "invalid_grant":
+                raise
+            registered = self._http.post("/api/v1/users", json={"email": email, "password": password})
+            if registered.status_code == 422:
+                raise Refused(registered) from None
+            self._sign_in(grant)
+
+    def _sign_in(self, grant: dict[str, str]) -> None:
+        answer = self._http.post("/oauth/token", data={"client_id": "cli", **grant})
+        if answer.is_error:
+            raise Refused(answer)
+        tokens = answer.json()
+        self._refresh_token = tokens["refresh_token"]
+        self._http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
 
     def call(self, method: str, path: str, **rest: Any) -> dict[str, Any]:
         answer = self._http.request(method, f"/api/v1{path}", **rest)
+        if answer.status_code == 401:
+            self._sign_in({"grant_type": "refresh_token", "refresh_token": self._refresh_token})
+            answer = self._http.request(method, f"/api/v1{path}", **rest)
         if answer.is_error:
-            raise Refused(answer.json()["detail"])
+            raise Refused(answer)
         found: dict[str, Any] = answer.json()
         return found
 
     def deploy(
-        self, name: str, repo_url: str, branch: str | None, variables: dict[str, str]
+        self, name: str, source: dict[str, str | None], variables: dict[str, str], project: str | None
     ) -> dict[str, Any]:
         """Order the service, or deploy the one of this name again with what is given now."""
-        source = {"repo_url": repo_url, "branch": branch}
         # Sent again after a lost answer, the same key gives the first answer and no second service.
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        mine = [
-            one for one in self.call("GET", "/services", params={"q": name})["items"] if one["name"] == name
-        ]
+        mine = self.call("GET", "/services", params={"name": name})["items"]
         if not mine:
-            order = {"template_id": "git-app", "plan_id": "dinghy", "name": name, "source": source}
-            return self.call("POST", "/orders", json={**order, "variables": variables}, headers=headers)
+            order: dict[str, Any] = {
+                "template_id": "git-app",
+                "plan_id": "dinghy",
+                "name": name,
+                "source": source,
+            }
+            order |= {"variables": variables, "project_id": project}
+            return self.call("POST", "/orders", json=order, headers=headers)
         path = f"/services/{mine[0]['id']}"
         self.call("PATCH", path, json={"source": source})
         if variables:
@@ -105,27 +120,43 @@ def variable(text: str) -> tuple[str, str]:
     return name, value
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Deploy an app from git.")
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Deploy an app from git; run it again to deploy again.",
+        epilog=ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("name", help="becomes the first label of the address")
     parser.add_argument("repo_url", help="https or http address of a git repository")
     parser.add_argument("--branch", help="the repository's default branch if left out")
+    parser.add_argument("--project", metavar="ID", help="your personal project if left out")
     parser.add_argument(
         "--variable", metavar="NAME=VALUE", type=variable, action="append", default=[], help="may be repeated"
     )
     parser.add_argument("--url", default=os.environ.get("GAVAN_URL", "http://localhost:8080"))
-    arguments = parser.parse_args()
+    given = parser.parse_args()
+    for name in ("GAVAN_EMAIL", "GAVAN_PASSWORD"):
+        if not os.environ.get(name):
+            parser.error(f"{name} must be set in the environment")
+    if httpx is None:
+        parser.exit(1, "deploy.py needs httpx: python -m pip install httpx\n")
+    return given
+
+
+def main() -> int:
+    given = arguments()
+    gavan = Gavan(given.url.rstrip("/"))
     try:
-        gavan = Gavan(arguments.url.rstrip("/"), os.environ["GAVAN_EMAIL"], os.environ["GAVAN_PASSWORD"])
-        accepted = gavan.deploy(
-            arguments.name, arguments.repo_url, arguments.branch, dict(arguments.variable)
-        )
+        gavan.enter(os.environ["GAVAN_EMAIL"], os.environ["GAVAN_PASSWORD"])
+        source = {"repo_url": given.repo_url, "branch": given.branch}
+        accepted = gavan.deploy(given.name, source, dict(given.variable), given.project)
         job = gavan.follow(accepted)
         service = gavan.call("GET", f"/services/{accepted['service_id']}")
-    except KeyError as missing:
-        parser.error(f"{missing} must be set in the environment")
     except Refused as refused:
         print(f"Refused: {refused}", file=sys.stderr)
+        return 1
+    except httpx.TransportError as error:
+        print(f"{given.url} does not answer: {error}", file=sys.stderr)
         return 1
     if job["state"] != "succeeded":
         print(f"The deployment {job['state']}: {(job['error'] or {}).get('message', '')}", file=sys.stderr)

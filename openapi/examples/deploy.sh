@@ -1,13 +1,13 @@
 #!/bin/sh
-# Deploy an app from git: register if needed, sign in, order, follow the job, print the address.
-# Needs curl, sed and python3 (to lay JSON out one field a line).
+# Deploy an app from git: sign in (or register), order or deploy again, follow the job, print the address.
+# Needs curl and python3 (its json module alone).
 set -eu
 
 usage() {
     cat <<'END'
 Usage: deploy.sh NAME REPO_URL [BRANCH]
 
-  NAME      becomes the first label of the address
+  NAME      becomes the first label of the address; one that is yours already is deployed again
   REPO_URL  https or http address of a git repository
   BRANCH    the repository's default branch if left out
 
@@ -15,6 +15,7 @@ Environment:
   GAVAN_URL       address of the panel (http://localhost:8080)
   GAVAN_EMAIL     your account; it is registered if there is none
   GAVAN_PASSWORD  its password
+  GAVAN_PROJECT   id of the project to order in (your personal one)
 END
 }
 
@@ -24,43 +25,59 @@ if [ $# -lt 2 ] || [ -z "${GAVAN_EMAIL:-}" ] || [ -z "${GAVAN_PASSWORD:-}" ]; th
     exit 2
 fi
 url=${GAVAN_URL:-http://localhost:8080}
+url=${url%/}
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
-# quoted TEXT: as a JSON string.
+# quoted TEXT: as a JSON string; nothing is null.
 quoted() {
-    printf '%s' "$1" | sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$/"/'
+    printf '%s' "$1" | python3 -c 'import json, sys; print(json.dumps(sys.stdin.read() or None))'
 }
 
-# field NAME: the first field of that name in the answer, without its quotes.
+# field PATH: the value there in the answer (`error.message`, `items.0.id`), empty if there is none.
 field() {
-    python3 -m json.tool "$answer" | sed -n "s/^ *\"$1\": \"\{0,1\}\(.*[^\",]\)\"\{0,1\},\{0,1\}\$/\1/p" | head -n 1
+    python3 -c '
+import json, sys
+try:
+    found = json.load(open(sys.argv[1]))
+    for key in sys.argv[2].split("."):
+        found = found[int(key) if key.isdigit() else key]
+except (ValueError, KeyError, IndexError, TypeError):
+    found = None
+print("" if found is None else found)' "$answer" "$1"
 }
 
 # call METHOD PATH [CURL'S ARGUMENTS…]: the body is in $answer, the status on stdout.
 call() {
     method=$1 path=$2
     shift 2
-    curl --silent --show-error --output "$answer" --write-out '%{http_code}' \
-        --request "$method" "$url$path" "$@"
+    : >"$answer"
+    curl --silent --output "$answer" --write-out '%{http_code}' --request "$method" "$url$path" "$@" || {
+        echo "$url does not answer" >&2
+        return 1
+    }
 }
 
+# refused WHAT: the API's own words, with those about a field if there are any.
 refused() {
-    echo "$1: $(field detail)$(field error_description)" >&2
+    echo "$1: $(field detail)$(field error_description) $(field errors.0.message)" | sed 's/ *$//' >&2
     exit 1
 }
 
 # The password comes from stdin, so that it is on no command line.
-status=$(printf '{"email": %s, "password": %s}' "$(quoted "$GAVAN_EMAIL")" "$(quoted "$GAVAN_PASSWORD")" |
-    call POST /api/v1/users --header 'Content-Type: application/json' --data-binary @-)
-case $status in
-201) echo "Registered $GAVAN_EMAIL" ;;
-409) ;; # there already
-*) refused "Registration was refused" ;;
-esac
+sign_in() {
+    printf '%s' "$GAVAN_PASSWORD" | call POST /oauth/token --data grant_type=password \
+        --data client_id=cli --data-urlencode "username=$GAVAN_EMAIL" --data-urlencode password@-
+}
 
-status=$(printf '%s' "$GAVAN_PASSWORD" | call POST /oauth/token --data grant_type=password \
-    --data client_id=cli --data-urlencode "username=$GAVAN_EMAIL" --data-urlencode password@-)
+status=$(sign_in)
+if [ "$status" = 400 ] && [ "$(field error)" = invalid_grant ]; then
+    status=$(printf '{"email": %s, "password": %s}' "$(quoted "$GAVAN_EMAIL")" "$(quoted "$GAVAN_PASSWORD")" |
+        call POST /api/v1/users --header 'Content-Type: application/json' --data-binary @-)
+    [ "$status" = 202 ] ||
+        refused "$GAVAN_EMAIL is not known here with this password, and registering was refused"
+    status=$(sign_in)
+fi
 [ "$status" = 200 ] || refused "Signing in was refused"
 token=$(field access_token)
 
@@ -69,17 +86,29 @@ authorized() {
     printf 'header = "Authorization: Bearer %s"\n' "$token" | call "$@" --config -
 }
 
-branch=null
-[ -z "${3:-}" ] || branch=$(quoted "$3")
-order=$(printf '{"template_id": "git-app", "plan_id": "dinghy", "name": %s, "source": {"repo_url": %s, "branch": %s}}' \
-    "$(quoted "$1")" "$(quoted "$2")" "$branch")
-# Sent again after a lost answer, the same key gives the first answer and no second service.
-key="deploy-$1-$(date +%s)-$$"
-status=$(authorized POST /api/v1/orders --header 'Content-Type: application/json' \
-    --header "Idempotency-Key: $key" --data "$order")
-[ "$status" = 202 ] || refused "The order was refused"
+# send METHOD PATH BODY: JSON. Sent again after a lost answer, the same key gives the first answer.
+send() {
+    authorized "$1" "$2" --header 'Content-Type: application/json' --data "$3" \
+        --header "Idempotency-Key: deploy-$(date +%s)-$$"
+}
+
+source=$(printf '{"repo_url": %s, "branch": %s}' "$(quoted "$2")" "$(quoted "${3:-}")")
+status=$(authorized GET /api/v1/services --get --data-urlencode "name=$1")
+[ "$status" = 200 ] || refused "The services cannot be listed"
+service=$(field items.0.id)
+if [ -n "$service" ]; then
+    status=$(send PATCH "/api/v1/services/$service" "{\"source\": $source}")
+    [ "$status" = 200 ] || refused "The service was not changed"
+    status=$(send POST "/api/v1/services/$service/deployments" '{}')
+    [ "$status" = 202 ] || refused "The deployment was refused"
+else
+    status=$(send POST /api/v1/orders "$(printf \
+        '{"template_id": "git-app", "plan_id": "dinghy", "name": %s, "source": %s, "project_id": %s}' \
+        "$(quoted "$1")" "$source" "$(quoted "${GAVAN_PROJECT:-}")")")
+    [ "$status" = 202 ] || refused "The order was refused"
+    service=$(field service_id)
+fi
 job=$(field job_id)
-address=$(field url)
 
 shown=
 while :; do
@@ -91,10 +120,12 @@ while :; do
     case $state in
     succeeded) break ;;
     failed | cancelled)
-        echo "The deployment $state: $(field message)" >&2
+        echo "The deployment $state: $(field error.message)" >&2
         exit 1
         ;;
     esac
     sleep 0.5
 done
-echo "$address"
+status=$(authorized GET "/api/v1/services/$service")
+[ "$status" = 200 ] || refused "The service cannot be read"
+field url

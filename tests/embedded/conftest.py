@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -35,13 +35,16 @@ def layout(tmp_path: Path) -> Iterator[Layout]:
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Says what it was asked, streams on /stream, and answers 404 and 502 of its own."""
+    """Says what it was asked, or how long (/length); streams on /stream; answers 404 and 502 of its own."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        if path.endswith(("/stream", "/events")):
+        given = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if path == "/length":
+            self._send(200, str(len(given)).encode())
+        elif path.endswith(("/stream", "/events")):
             self._stream()
         elif path.endswith("/socket"):
             self._socket()
@@ -117,11 +120,18 @@ class RunningEdge:
 
 @pytest.fixture(scope="module")
 def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEdge]:
-    root = tmp_path_factory.mktemp("edge")
+    with run_edge(tmp_path_factory.mktemp("edge")) as running:
+        yield running
+
+
+@contextmanager
+def run_edge(root: Path, **changes: str) -> Iterator[RunningEdge]:
+    """An edge below `root`, with these settings."""
     (root / "nginx.conf").symlink_to(ROOT / "nginx.conf")
     frontend = root / "frontend"
     (frontend / "js").mkdir(parents=True)
-    (frontend / "errors").symlink_to(ROOT / "frontend" / "errors")
+    for name in ("errors", "favicon.ico", "robots.txt"):
+        (frontend / name).symlink_to(ROOT / "frontend" / name)
     (frontend / "index.html").write_text("<!doctype html><title>shell</title>" + "<p>text</p>" * 200)
     (frontend / "js" / "main.js").write_text("export const answer = 42;\n" * 100)
     layout = Layout(root, root / ".gavan")
@@ -130,7 +140,7 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEd
     Thread(target=upstream.serve_forever, daemon=True).start()
     upstream_port = upstream.server_address[1]
     port = settings.free_port("127.0.0.1", random.randrange(31000, 39000))
-    env = settings.prepare(layout, port=port) | {"API_BIND": f"127.0.0.1:{upstream_port}"}
+    env = settings.prepare(layout, port=port) | {"API_BIND": f"127.0.0.1:{upstream_port}"} | changes
     edge.prepare(layout, env)
     Path(env["EDGE_ROUTES_FILE"]).write_text("")
     with (layout.log / "edge.log").open("w") as log:
@@ -143,8 +153,10 @@ def running_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEd
         assert process.poll() is None, (layout.log / "edge.log").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    yield running
-    process.terminate()
-    process.wait(10)
-    upstream.shutdown()
-    shutil.rmtree(layout.run)
+    try:
+        yield running
+    finally:
+        process.terminate()
+        process.wait(10)
+        upstream.shutdown()
+        shutil.rmtree(layout.run)

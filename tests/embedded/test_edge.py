@@ -52,6 +52,22 @@ def test_pages_fall_back_to_the_shell_and_missing_files_do_not(running_edge: Run
         assert running_edge.client.status(missing) == 404, missing
 
 
+def test_what_browsers_and_robots_ask_for_by_themselves(running_edge: RunningEdge) -> None:
+    status, icon, headers = running_edge.client.ask("GET", "/favicon.ico", raw=True)
+    assert (status, headers["content-type"], icon[:4]) == (200, "image/x-icon", b"\0\0\1\0")
+    assert running_edge.text("/robots.txt") == (200, "User-agent: *\nDisallow: /\n")
+
+
+def test_nginx_has_nothing_to_warn_of(running_edge: RunningEdge) -> None:
+    assert "[warn]" not in (running_edge.layout.log / "edge.log").read_text()
+
+
+def test_a_large_body_reaches_an_app(routed: RunningEdge) -> None:
+    """More than nginx keeps in memory: its workers, whoever they run as, must be able to write it down."""
+    answer = routed.client.ask("POST", "/length", host="app.localhost", body="x" * (20 * 2**20), raw=True)
+    assert answer[:2] == (200, str(20 * 2**20 + 2).encode())
+
+
 def test_panel_headers(running_edge: RunningEdge) -> None:
     for path in ("/", "/js/main.js", "/js/gone.js", "/api/v1/health"):
         headers = running_edge.get(path)[2]
@@ -62,7 +78,8 @@ def test_panel_headers(running_edge: RunningEdge) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cross-origin-opener-policy"] == "same-origin"
         assert "permissions-policy" in headers
-        assert "referrer-policy" in headers
+        assert headers["referrer-policy"] == "same-origin"
+        assert "strict-transport-security" not in headers
         assert headers["server"] == "nginx"
     docs = running_edge.get("/api/docs")[2]["content-security-policy"]
     assert "style-src 'self' 'unsafe-inline'" in docs

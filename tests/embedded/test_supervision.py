@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded import down, processes, status
+from embedded import down, logs, processes, status
 from embedded.layout import Layout
 from embedded.supervisor import Supervisor, write_configurations
 from tests.embedded.conftest import ROOT
@@ -107,6 +107,24 @@ def test_a_killed_supervisor_leaves_no_double_and_customers_running(
     assert pid_of(home, "apps") == 0
 
 
+def test_status_without_the_supervisor_tells_what_runs_all_the_same(
+    supervisor: Supervisor, home: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    supervisor.start("redis")
+    until(lambda: pid_of(home, "redis"))
+    supervisor.kill()
+    found = status.status(home)
+    assert found["healthy"] is False
+    assert found["parts"]["redis"] == {
+        "state": "unwatched",
+        "pid": pid_of(home, "redis"),
+        "uptime_seconds": None,
+    }
+    assert found["parts"]["api"]["state"] == "stopped"
+    status.show(found, as_json=False)
+    assert "The supervisor is gone" in capsys.readouterr().out
+
+
 def test_down_ends_what_a_killed_supervisor_left(supervisor: Supervisor, home: Layout) -> None:
     for name in ("redis", "apps"):
         supervisor.start(name)
@@ -142,6 +160,13 @@ def test_orphans_of_a_dead_leader_are_found(tmp_path: Path) -> None:
     assert len(orphans) == 1
     processes.end(orphans, signal.SIGTERM, 5)
     assert processes.members(file) == []
+
+
+def test_logs_say_that_nothing_runs(layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    (layout.log / "api.log").write_text("the last word\n")
+    logs.show(layout, ["api", "redis"], 10, follow=False)
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["Nothing runs; start it with make up. What was logged before:", "api   | the last word"]
 
 
 def test_status_of_a_checkout_where_nothing_runs(layout: Layout) -> None:

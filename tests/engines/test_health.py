@@ -102,7 +102,7 @@ async def test_dying_again_and_again_is_given_up_with_a_reason(panel: Panel) -> 
     await until(fatal, 40)
     unit = await panel.engine.inspect(release.deployment_id)
     assert unit
-    assert "exit status 9" in (unit.reason or "")
+    assert "exit status 9" in str(unit.reason)
     await panel.engine.stop(release.deployment_id)
     unit = await panel.engine.inspect(release.deployment_id)
     assert unit

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from backend.engines import processes, sandbox
-from backend.engines.base import EngineError, Retry, UnitState
+from backend.engines.base import EngineError, Reason, Retry, UnitState
 from tests.engines.app import APP, get, text_of, until
 from tests.engines.conftest import Panel
 
@@ -36,7 +36,7 @@ async def test_whole_life(panel: Panel) -> None:
     assert stopped
     assert stopped.state is UnitState.STOPPED
     assert stopped.pid is None
-    assert stopped.reason == "It was stopped."
+    assert stopped.reason == Reason("unit_stopped", "It was stopped.")
     assert "stopped in order" in await text_of(panel, release.service_id)
     await panel.engine.stop(release.deployment_id)
 
@@ -238,7 +238,7 @@ async def test_without_bubblewrap_everything_works_and_says_so(
         with contextlib.suppress(httpx.HTTPError):
             await get(unit.address, "/exit")
         found = await panel.engine.inspect(release.deployment_id)
-        return found is not None and "exit status 7" in (found.reason or "")
+        return found is not None and "exit status 7" in str(found.reason)
 
     await until(reason)
 

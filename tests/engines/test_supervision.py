@@ -172,7 +172,7 @@ async def test_short_lives_wait_longer_and_longer(panel: Panel, monkeypatch: pyt
 
     async def waits() -> bool:
         found = await panel.engine.inspect(release.deployment_id)
-        ended = found is not None and found.state is UnitState.BACKOFF and "status 7" in (found.reason or "")
+        ended = found is not None and found.state is UnitState.BACKOFF and "status 7" in str(found.reason)
         # supervisord itself says BACKOFF before the launcher has counted and waits.
         return ended and launch.read_status(status)["short_starts"] == launch.PATIENCE + 2
 
@@ -190,7 +190,7 @@ async def test_short_lives_wait_longer_and_longer(panel: Panel, monkeypatch: pyt
     await until(given_up, 20)
     found = await panel.engine.inspect(release.deployment_id)
     assert found
-    assert "again and again" in (found.reason or "")
+    assert "again and again" in str(found.reason)
     await panel.engine.restart(release.deployment_id)
     await panel.engine.wait_healthy(release, panel.report, timeout=10)
 
@@ -213,7 +213,7 @@ async def test_a_release_sealed_with_another_key_does_not_start(panel: Panel) ->
 
     async def told() -> bool:
         found = await panel.engine.inspect(release.deployment_id)
-        return found is not None and "cannot be opened" in (found.reason or "")
+        return found is not None and "cannot be opened" in str(found.reason)
 
     await until(told, 10)
 

@@ -88,7 +88,8 @@ async def test_idempotency_keys_are_forgotten_after_a_day(bench: Bench) -> None:
                     id=new_id(), user_id=bench.person.id, key=key, fingerprint="f", created_at=now() - age
                 )
             )
-    assert await relay.sweep(bench.database) == 1
+    async with bench.database.transaction() as session:
+        assert await relay.prune(session) == 1
     async with bench.database.transaction() as session:
         kept = await relay.IdempotencyKeys(session).all(relay.IdempotencyKeys.model.__table__.select())
     assert len(kept) == 1
@@ -101,7 +102,7 @@ class TestPublishing:
     def sent(self, app: FastAPI) -> Iterator[list[UUID]]:
         sent: list[UUID] = []
         original = app.state.parts.publisher
-        app.state.parts.publisher = Publisher(lambda job_id, queue: sent.append(job_id))
+        app.state.parts.publisher = Publisher(lambda task, job_id, queue: sent.append(job_id))
         yield sent
         app.state.parts.publisher = original
 
@@ -120,7 +121,7 @@ class TestPublishing:
         complaints: list[str] = []
         sink = logger.add(complaints.append, level="WARNING", format="{message}")
 
-        def refuse(job_id: UUID, queue: str) -> None:
+        def refuse(task: str, job_id: UUID, queue: str) -> None:
             raise ConnectionRefusedError("redis://:a-password@127.0.0.1")
 
         publisher = Publisher(refuse)

@@ -105,6 +105,25 @@ async def test_refused_at_once(order: Ask, counted, kind: str, url: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("git@git.example.com:me/app.git", "address_ssh"),
+        ("git.example.com:me/app.git", "address_scheme"),
+        ("ssh://git@git.example.com/me/app.git", "address_ssh"),
+        ("ftp://git.example.com/a", "address_scheme"),
+        ("https://me:word@git.example.com/a", "address_credentials"),
+        ("https://git.example.com/a?x=1", "address_query"),
+        ("https://git.example.com/a b", "address_signs"),
+        ("http://127.0.0.1/a", "address_internal"),
+    ],
+)
+async def test_the_field_is_told_what_is_wrong(order: Ask, url: str, code: str) -> None:
+    answer = await order(source={"repo_url": url})
+    refused(answer, "source_forbidden", "body", "source", "repo_url")
+    assert answer.json()["errors"][0]["code"] == code
+
+
+@pytest.mark.parametrize(
     "url", ["http://git.example.com/a\x00b", "http://git.example.com/\r\nX: y", "x" * 2001, ""]
 )
 async def test_refused_by_the_schema(order: Ask, url: str) -> None:

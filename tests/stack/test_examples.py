@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import uuid
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack.scenes import Fresh
-from tests.support.customer import PASSWORD
+from tests.support.customer import PASSWORD, Customer
 from tests.support.stack import ROOT, Stack
 
 SCRIPTS = {
@@ -20,8 +21,12 @@ SCRIPTS = {
 }
 
 
-async def run(stack: Stack, script: str, *arguments: str, email: str, password: str = PASSWORD):  # type: ignore[no-untyped-def]
+async def run(  # type: ignore[no-untyped-def]
+    stack: Stack, script: str, *arguments: str, email: str, password: str = PASSWORD, project: str = ""
+):
     """(exit status, stdout, stderr) of a script against the installation."""
+    if project and script == "py":
+        arguments = (*arguments, "--project", project)
     process = await asyncio.create_subprocess_exec(
         *(*SCRIPTS[script], *arguments),
         env={
@@ -29,6 +34,7 @@ async def run(stack: Stack, script: str, *arguments: str, email: str, password: 
             "GAVAN_URL": f"http://localhost:{stack.port}",
             "GAVAN_EMAIL": email,
             "GAVAN_PASSWORD": password,
+            "GAVAN_PROJECT": project,
         },
         cwd="/",
         stdout=asyncio.subprocess.PIPE,
@@ -41,12 +47,11 @@ async def run(stack: Stack, script: str, *arguments: str, email: str, password: 
 
 @pytest.fixture
 async def email(stack: Stack):  # type: ignore[no-untyped-def]
-    """Somebody who is not registered yet, and whose services are deleted afterwards."""
-    address = f"{uuid.uuid4().hex}@example.com"
-    yield address
-    customer = await stack.customer(address, PASSWORD)
-    await customer.delete_everything()
-    await customer.close()
+    """Somebody whose services are deleted afterwards."""
+    somebody = await stack.customer()
+    yield somebody.email
+    await somebody.delete_everything()
+    await somebody.close()
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -62,6 +67,18 @@ async def test_deploys(stack: Stack, fresh: Fresh, email: str, script: str) -> N
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
+async def test_a_newcomer_is_registered_and_told_to_confirm_the_address(
+    stack: Stack, fresh: Fresh, script: str
+) -> None:
+    name, email = fresh("newcomer"), f"{uuid.uuid4().hex}@example.com"
+    stack.git.commit(name, {"index.html": "soon"})
+    for _ in range(2):
+        status, out, err = await run(stack, script, name, stack.git.url(name), email=email)
+        assert (status, "Confirm your e-mail address first" in err) == (1, True), (out, err)
+    assert await stack.rows("SELECT FROM users WHERE email = $1", email)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 async def test_tells_what_went_wrong(stack: Stack, fresh: Fresh, email: str, script: str) -> None:
     name = fresh("script")
     status, out, err = await run(stack, script, name, "http://127.0.0.1:1/a.git", email=email)
@@ -72,7 +89,33 @@ async def test_tells_what_went_wrong(stack: Stack, fresh: Fresh, email: str, scr
     assert "failed: Nothing was recognised" in err
     status, _, err = await run(stack, script, name, stack.git.url(name), email=email, password="not the one")
     assert status == 1
-    assert err
+    assert "password" in err
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+async def test_deploys_again(stack: Stack, fresh: Fresh, email: str, script: str) -> None:
+    name = fresh("second")
+    for words in ("first", "second"):
+        stack.git.commit(name, {"index.html": words})
+        status, out, err = await run(stack, script, name, stack.git.url(name), email=email)
+        assert (status, err) == (0, ""), out
+        assert "null" not in out.splitlines()
+        assert out.splitlines()[-1] == f"http://{name}.localhost:{stack.port}"
+        assert (await stack.visit(name)).text == words
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+async def test_says_that_a_name_is_taken_and_a_project_missing(
+    stack: Stack, customer: Customer, fresh: Fresh, email: str, script: str
+) -> None:
+    name = fresh("taken")
+    stack.git.commit(name, {"index.html": "mine"})
+    url = stack.git.url(name)
+    await customer.order(name, url)
+    status, out, err = await run(stack, script, name, url, email=email)
+    assert (status, "This name is taken" in err) == (1, True), (out, err)
+    status, out, err = await run(stack, script, fresh("lost"), url, email=email, project=str(uuid.uuid4()))
+    assert (status, "There is no such project" in err) == (1, True), (out, err)
 
 
 async def test_python_deploys_again_with_variables(stack: Stack, fresh: Fresh, email: str) -> None:
@@ -101,6 +144,16 @@ async def test_says_how_it_is_used(stack: Stack, script: str) -> None:
     status, _, err = await run(stack, script, email="ada@example.com")
     assert status == 2
     assert "usage" in err.lower()
+
+
+def test_python_without_httpx_tells_how_to_install_it() -> None:
+    """As a newcomer's own Python: no package is there (`-S`), and the help needs none."""
+    bare = [sys.executable, "-I", "-S", SCRIPTS["py"][1]]
+    env = {"GAVAN_EMAIL": "ada@example.com", "GAVAN_PASSWORD": PASSWORD}
+    helped = subprocess.run([*bare, "--help"], env=env, capture_output=True, text=True, check=False)
+    assert (helped.returncode, "GAVAN_EMAIL" in helped.stdout) == (0, True), helped.stderr
+    asked = subprocess.run([*bare, "hello", "x"], env=env, capture_output=True, text=True, check=False)
+    assert (asked.returncode, "pip install httpx" in asked.stderr) == (1, True), asked.stderr
 
 
 def test_the_shell_script_is_plain() -> None:

@@ -62,6 +62,8 @@ async def test_while_the_apps_supervisor_is_away(stack: Stack, customer: Custome
     stack.call_panel("stopProcess", "apps")
     service = await customer.has_status(case.service_id, "crashed")
     assert "engine" in service["status_reason"]
+    assert service["status_reason_code"] == "engine_unavailable"
+    assert service["status_reason_parameters"] == {"detail": "away"}
     assert stack.running_scripts(case.app.script) == []
     restart = await customer.post(f"/services/{case.service_id}/restart")
     stack.call_panel("startProcess", "apps")

@@ -98,7 +98,16 @@ async def test_what_a_service_prints(stack: Stack, customer: Customer, fresh: Fr
     middle = page["lines"][10]["cursor"]
     rest = await customer.get(path, after=middle, size=1000)
     assert rest["lines"] == page["lines"][11:]
+    first = await customer.deployment(accepted["deployment_id"])
+    started = next(step["started_at"] for step in first["steps"] if step["name"] == "releasing")
+    assert {(line["deployment_id"], line["release"]) for line in page["lines"]} == {(first["id"], 1)}
+    assert {line["release_started_at"] for line in page["lines"]} == {started}
     await customer.post(f"/services/{accepted['service_id']}/restart")
     again = of(await events(customer, f"{path}/stream", after=page["next"], enough=30), "log")
     assert [line["text"] for line in again if line["text"].startswith("line ")] != []
     assert not {line["cursor"] for line in again} & {line["cursor"] for line in page["lines"]}
+    second = await customer.deploy(accepted["service_id"])
+    await customer.live(second)
+    lines = (await customer.get(path, size=1000))["lines"]
+    assert lines[-1]["release"] == 2
+    assert [line["release"] for line in lines] == sorted(line["release"] for line in lines)
