@@ -1,0 +1,1 @@
+"""Letters and text messages, given to real servers."""
