@@ -1,4 +1,7 @@
-"""Everything that is recorded, by its stable name: `<kind of object>.<what happened to it>`."""
+"""Everything that is recorded, by its stable name: `<kind of object>.<what happened to it>`.
+
+Sorted by object. The panel's words for each are in `frontend/locales/*/audit.json`.
+"""
 
 from __future__ import annotations
 
@@ -6,5 +9,93 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
+    APPLICATION_CREATED = "application.created"
+    APPLICATION_UPDATED = "application.updated"
+    APPLICATION_SECRET_ROTATED = "application.secret_rotated"
+    APPLICATION_DELETED = "application.deleted"
+
+    AUDIT_PRUNED = "audit.pruned"
+
+    CATALOGUE_CHANGED = "catalogue.changed"
+
+    GRANT_GIVEN = "grant.given"
+    GRANT_REVOKED = "grant.revoked"
+    GRANT_CODE_REUSED = "grant.code_reused"
+
+    INVITATION_SENT = "invitation.sent"
+    INVITATION_RESENT = "invitation.resent"
+    INVITATION_REVOKED = "invitation.revoked"
+    INVITATION_ACCEPTED = "invitation.accepted"
+
+    JOB_CANCELLED = "job.cancelled"
+
+    LETTER_RETRIED = "letter.retried"
+    LETTER_TESTED = "letter.tested"
+
+    MEMBER_ROLE_CHANGED = "member.role_changed"
+    MEMBER_REMOVED = "member.removed"
+    MEMBER_LEFT = "member.left"
+
+    PASSKEY_ADDED = "passkey.added"
+    PASSKEY_RENAMED = "passkey.renamed"
+    PASSKEY_REMOVED = "passkey.removed"
+
+    PERSONAL_TOKEN_CREATED = "personal_token.created"
+    PERSONAL_TOKEN_DELETED = "personal_token.deleted"
+
+    PROJECT_CREATED = "project.created"
+    PROJECT_RENAMED = "project.renamed"
+    PROJECT_TRANSFERRED = "project.transferred"
+    PROJECT_DELETED = "project.deleted"
+
+    RECOVERY_CODES_MADE = "recovery_codes.made"
+    RECOVERY_CODES_USED = "recovery_codes.used"
+
+    ROLE_CREATED = "role.created"
+    ROLE_UPDATED = "role.updated"
+    ROLE_DELETED = "role.deleted"
+
+    SERVICE_ORDERED = "service.ordered"
+    SERVICE_UPDATED = "service.updated"
+    SERVICE_VARIABLES_REPLACED = "service.variables_replaced"
+    SERVICE_DEPLOYED = "service.deployed"
+    SERVICE_STOPPED = "service.stopped"
+    SERVICE_STARTED = "service.started"
+    SERVICE_RESTARTED = "service.restarted"
+    SERVICE_DELETED = "service.deleted"
+
+    SESSION_STARTED = "session.started"
+    SESSION_REFUSED = "session.refused"
+    SESSION_ENDED = "session.ended"
+    SESSION_PROVED = "session.proved"
+    SESSION_OTHERS_ENDED = "session.others_ended"
+    SESSION_TOKEN_REUSED = "session.token_reused"
+
+    SIGNING_KEY_ROTATED = "signing_key.rotated"
+
+    TOTP_PREPARED = "totp.prepared"
+    TOTP_ADDED = "totp.added"
+    TOTP_REMOVED = "totp.removed"
+
     USER_REGISTERED = "user.registered"
     USER_UPDATED = "user.updated"
+    USER_ROLES_CHANGED = "user.roles_changed"
+    USER_EMAIL_VERIFIED = "user.email_verified"
+    USER_EMAIL_CHANGE_ASKED = "user.email_change_asked"
+    USER_EMAIL_CHANGE_CANCELLED = "user.email_change_cancelled"
+    USER_EMAIL_CHANGED = "user.email_changed"
+    USER_EMAIL_RETURNED = "user.email_returned"
+    USER_PASSWORD_CHANGED = "user.password_changed"
+    USER_PASSWORD_RESET_ASKED = "user.password_reset_asked"
+    USER_PASSWORD_RESET = "user.password_reset"
+    USER_PHONE_CHANGED = "user.phone_changed"
+    USER_PHONE_REMOVED = "user.phone_removed"
+    USER_EXPORTED = "user.exported"
+    USER_DELETED = "user.deleted"
+    USER_BLOCKED = "user.blocked"
+    USER_UNBLOCKED = "user.unblocked"
+    USER_FACTORS_RESET = "user.factors_reset"
+
+    VIEW_AS_STARTED = "view_as.started"
+    VIEW_AS_LOOKED = "view_as.looked"
+    VIEW_AS_ENDED = "view_as.ended"

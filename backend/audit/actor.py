@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 
@@ -30,3 +30,8 @@ asking: ContextVar[Callable[[], Actor] | None] = ContextVar("asking", default=No
 def current() -> Actor:
     found = asking.get()
     return found() if found is not None else NOBODY
+
+
+def as_user(user_id: UUID) -> Actor:
+    """Whoever asks, when what they show proves who they are: a link from their mailbox."""
+    return replace(current(), user_id=user_id)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, String, func
+from sqlalchemy import Index, String, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,14 +14,18 @@ from backend.database import Base, Id, now
 
 
 class AuditEvent(Base):
-    """No foreign keys: what happened stays, whatever becomes of those it happened to."""
+    """No foreign keys: what happened stays, whatever becomes of those it happened to (ADR 0011)."""
 
     __tablename__ = "audit_events"
     __table_args__ = (
+        # One for each filter, in the order of the list.
         Index(None, "created_at", "id"),
-        Index(None, "project_id", "created_at", "id"),
-        Index(None, "user_id", "created_at", "id"),
         Index(None, "action", "created_at", "id"),
+        Index(None, "result", "created_at", "id"),
+        *(
+            Index(None, column, "created_at", "id", postgresql_where=text(f"{column} IS NOT NULL"))
+            for column in ("project_id", "user_id", "acting_id", "object_type", "object_id", "address")
+        ),
     )
 
     id: Mapped[Id]

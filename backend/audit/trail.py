@@ -11,11 +11,11 @@ from backend.audit.actions import Action
 from backend.audit.actor import Actor, current
 from backend.audit.dao import AuditDAO
 from backend.audit.models import AuditEvent
+from backend.audit.values import cut, recordable
 from backend.logger import request_id
 from backend.utils.ids import new_id
 
 Result = Literal["done", "refused", "failed"]
-_USER_AGENT_LENGTH = 400
 
 
 async def record(
@@ -31,9 +31,10 @@ async def record(
     result: Result = "done",
     actor: Actor | None = None,
 ) -> None:
-    """Append one event. `before` and `after` hold only what changed, as JSON values, never a secret.
+    """Append one event. `before` and `after` hold only what changed, never a secret.
 
-    `actor` is whoever the request was authenticated as, unless given (a sign-in has nobody yet).
+    `actor` is whoever the request was authenticated as, unless given: a sign-in has nobody yet, and says
+    `replace(current(), user_id=…)`.
     """
     by = actor or current()
     await AuditDAO(session).add(
@@ -46,13 +47,13 @@ async def record(
             client_id=by.client_id,
             session_id=by.session_id,
             address=by.address,
-            user_agent=by.user_agent[:_USER_AGENT_LENGTH] if by.user_agent else None,
+            user_agent=cut(by.user_agent, 400),
             request_id=request_id.get(),
             project_id=project_id,
             object_type=object_type,
-            object_id=None if object_id is None else str(object_id),
-            object_name=object_name,
-            before=before,
-            after=after,
+            object_id=None if object_id is None else cut(str(object_id), 64),
+            object_name=cut(object_name, 200),
+            before=recordable(before),
+            after=recordable(after),
         )
     )
