@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.exceptions import Unauthorized
+from backend.audit import trail
+from backend.audit.actions import Action
+from backend.audit.values import differences
+from backend.config import get_settings
 from backend.lk.schemas import AccountAnswer
 from backend.oauth.identity import Principal
 from backend.projects.dao import ProjectDAO
 from backend.projects.schemas import ProjectSummary
+from backend.users import phones
 from backend.users.dao import UserDAO
+from backend.users.reading import present
+from backend.verificationcodes import codes
+from backend.verificationcodes.purposes import Purpose
 
 
 async def account(session: AsyncSession, principal: Principal) -> AccountAnswer:
@@ -19,21 +27,40 @@ async def account(session: AsyncSession, principal: Principal) -> AccountAnswer:
 
 
 async def change(session: AsyncSession, principal: Principal, values: dict[str, Any]) -> AccountAnswer:
-    """`values` are columns of `User`: name, locale."""
-    users = UserDAO(session)
-    user = await users.get(principal.user_id)
-    if user is None:
-        raise Unauthorized("The account is gone.", code="session_ended")
+    """`values` are columns of `User`: name, locale, time zone."""
+    user = await present(session, principal.user_id)
+    before = {name: getattr(user, name) for name in values}
     for name, value in values.items():
         setattr(user, name, value)
-    await users.flush()
+    await UserDAO(session).flush()
+    if changed := differences(before, values):
+        await trail.record(
+            session,
+            Action.USER_UPDATED,
+            object_type="user",
+            object_id=user.id,
+            object_name=user.email,
+            before=changed[0],
+            after=changed[1],
+        )
     projects = await ProjectDAO(session).of(user.id)
     return AccountAnswer(
         id=user.id,
         email=user.email,
+        email_verified=user.email_verified_at is not None,
+        verification_required=user.email_verified_at is None and get_settings().order_needs_verified_email,
+        pending_email=await codes.pending(session, Purpose.EMAIL_CHANGE, user.id),
+        phone=phones.formatted(user.phone) if user.phone else None,
+        pending_phone=await _pending_phone(session, user.id),
         name=user.name,
         locale=user.locale,
+        time_zone=user.time_zone,
         created_at=user.created_at,
         permissions=sorted(principal.permissions),
         projects=[ProjectSummary.model_validate(project) for project in projects],
     )
+
+
+async def _pending_phone(session: AsyncSession, user_id: UUID) -> str | None:
+    number = await codes.pending(session, Purpose.PHONE, user_id)
+    return phones.formatted(number) if number is not None else None

@@ -1,4 +1,4 @@
-"""The operator's first account."""
+"""What an operator does for accounts on the command line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import secrets
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.audit import trail
+from backend.audit.actions import Action
+from backend.audit.actor import current
 from backend.exceptions import invalid_field
 from backend.oauth.announcements import announce
 from backend.roles.dao import RoleDAO
@@ -14,6 +17,7 @@ from backend.users.emails import normalise
 from backend.users.models import User
 from backend.users.passwords import hash_password
 from backend.users.registration import BASE_ROLE, register
+from backend.users.verification import mark
 
 ROLES = (BASE_ROLE, "admin")
 
@@ -31,8 +35,33 @@ async def create_admin(session: AsyncSession, email: str) -> tuple[User, str | N
     if user is not None:
         if await RoleDAO(session).give(user.id, ROLES):
             await announce(session, user.id)
+            await trail.record(
+                session,
+                Action.USER_ROLES_CHANGED,
+                object_type="user",
+                object_id=user.id,
+                object_name=user.email,
+                after={"given": ROLES},
+            )
         return user, None
     password = secrets.token_urlsafe(18)
     hashed = await hash_password(password)
-    user = await register(session, email=normalised, password_hash=hashed, name="Administrator", roles=ROLES)
+    user = await register(
+        session,
+        email=normalised,
+        password_hash=hashed,
+        name="Administrator",
+        roles=ROLES,
+        # Whoever runs the command answers for it, and may have no mail server yet.
+        verified=True,
+    )
     return user, password
+
+
+async def vouch(session: AsyncSession, email: str) -> bool:
+    """Say for a person that the e-mail address is theirs; whether there is such an account."""
+    normalised = normalise(email, reserved_domains=True)
+    user = await UserDAO(session).by_email(normalised) if normalised is not None else None
+    if user is not None:
+        await mark(session, user, by=current())
+    return user is not None

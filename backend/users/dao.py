@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
 from backend.dao.base import BaseDAO
-from backend.users.models import User
+from backend.users.models import SignIn, User
 
 
 class UserDAO(BaseDAO[User]):
@@ -31,3 +33,34 @@ class UserDAO(BaseDAO[User]):
         await self.execute(
             update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new)
         )
+
+    async def move(self, user_id: UUID, email: str, at: datetime) -> bool:
+        """Give the user this address, which has just proved itself; False when somebody else has it."""
+        statement = update(User).where(User.id == user_id).values(email=email, email_verified_at=at)
+        try:
+            async with self.session.begin_nested():
+                await self.execute(statement)
+        except IntegrityError:
+            return False
+        return True
+
+
+class SignInDAO(BaseDAO[SignIn]):
+    model = SignIn
+
+    async def knows(
+        self, user_id: UUID, *, since: datetime, device_hash: bytes | None, network: str, device: str | None
+    ) -> bool:
+        """Whether somebody came in since then from this browser, or from there with such a device."""
+        same_place = and_(SignIn.network == network, SignIn.device.is_not_distinct_from(device))
+        like = same_place if device_hash is None else or_(SignIn.device_hash == device_hash, same_place)
+        done = (SignIn.user_id == user_id, SignIn.created_at > since, SignIn.result == "done")
+        return await self.scalar(select(SignIn.id).where(*done, like).limit(1)) is not None
+
+    async def has_come(self, user_id: UUID) -> bool:
+        done = (SignIn.user_id == user_id, SignIn.result == "done")
+        return await self.scalar(select(SignIn.id).where(*done).limit(1)) is not None
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        old = select(SignIn.id).where(SignIn.created_at < before).order_by(SignIn.created_at).limit(limit)
+        return await self.execute(delete(SignIn).where(SignIn.id.in_(old.scalar_subquery())))

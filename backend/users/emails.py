@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import email_validator
 
+from backend.config import Settings
+from backend.exceptions import invalid_field
+
 MAX_LENGTH = 254
 
 _RESERVED = tuple(email_validator.SPECIAL_USE_DOMAIN_NAMES)
@@ -29,3 +32,11 @@ def normalise(address: str, *, reserved_domains: bool) -> str | None:
         return None
     normalised = checked.normalized.lower()
     return normalised if len(normalised) <= MAX_LENGTH else None
+
+
+def address_of(text: str, settings: Settings) -> str:
+    """The same for the field `email` of a request. Raises `Invalid`."""
+    address = normalise(text, reserved_domains=settings.environment == "development")
+    if address is None:
+        raise invalid_field(["body", "email"], "This is not an e-mail address.", "invalid_email")
+    return address

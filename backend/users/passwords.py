@@ -1,4 +1,4 @@
-"""Passwords: what is accepted, and Argon2id with the OWASP profile (19 MiB, t=2, p=1)."""
+"""Passwords: how long they are, and Argon2id with the OWASP profile (19 MiB, t=2, p=1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files
 
 from pwdlib import PasswordHash
 from pwdlib.exceptions import PwdlibError
@@ -17,26 +16,10 @@ MAX_LENGTH = 128
 
 _hasher = PasswordHash((Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1),))
 # A pool of its own caps the memory (19 MiB a thread) and leaves the common one to others.
-_threads = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="argon2")
+# One more than cores: while a finished one waits for the interpreter's lock, its core has work.
+_threads = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1) + 1, thread_name_prefix="argon2")
 # Verified for unknown users, so that they take as long as known ones.
 _NOBODY = _hasher.hash(secrets.token_urlsafe())
-
-# The commonest ones of published breaches that are long enough to get this far.
-_COMMON = frozenset(
-    files("backend.users").joinpath("common_passwords.txt").read_text(encoding="utf-8").splitlines()
-)
-
-
-def weakness(password: str, email: str | None = None) -> str | None:
-    """Why this password would be guessed at once, or None. Length counts, not composition."""
-    folded = password.casefold()
-    if len(set(folded)) < 4:
-        return "It repeats too few characters."
-    if folded in _COMMON:
-        return "It is one of the commonest passwords."
-    if email is not None and folded in (email, email.partition("@")[0]):
-        return "It is your e-mail address."
-    return None
 
 
 async def hash_password(password: str) -> str:

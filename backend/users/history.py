@@ -1,0 +1,86 @@
+"""The history of sign-ins, and a letter when somebody comes in from a device that was not seen before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.config import get_settings
+from backend.database import now
+from backend.mail import outbox
+from backend.users.dao import SignInDAO
+from backend.users.devices import describe
+from backend.users.models import SignIn, User
+from backend.utils.ids import new_id
+
+Method = Literal["password", "otp", "recovery_code", "passkey", "second_passkey"]
+
+REMEMBERED = timedelta(days=90)
+"""How long a device that is not used stays a known one."""
+NEWCOMER = timedelta(days=1)
+"""How long the first sign-in of a new account surprises nobody."""
+BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """From where, with what and how somebody came."""
+
+    client_id: str
+    method: Method
+    address: str
+    network: str
+    user_agent: str | None
+    device_hash: bytes | None
+
+
+async def came_in(session: AsyncSession, user: User, visit: Visit) -> None:
+    """Keep a successful sign-in; from a new device its owner is told."""
+    dao = SignInDAO(session)
+    device = describe(visit.user_agent)
+    at = now()
+    known = await dao.knows(
+        user.id, since=at - REMEMBERED, device_hash=visit.device_hash, network=visit.network, device=device
+    )
+    surprising = not known and (at - user.created_at > NEWCOMER or await dao.has_come(user.id))
+    await dao.add(_row(user, visit, "done"))
+    if surprising:
+        await outbox.write(
+            session,
+            "new_sign_in",
+            to=user.email,
+            locale=user.locale,
+            user_id=user.id,
+            name=user.name,
+            device=device or "",
+            address=visit.address,
+            time=f"{at:%Y-%m-%d %H:%M} UTC",
+        )
+
+
+async def refused(session: AsyncSession, user: User | None, visit: Visit) -> None:
+    """Keep a try that failed, at an unknown account too: the two must not differ in time."""
+    await SignInDAO(session).add(_row(user, visit, "refused"))
+
+
+async def prune(session: AsyncSession) -> int:
+    """Forget a batch of what is older than the installation keeps; gives how many rows."""
+    kept = timedelta(days=get_settings().sign_in_retention_days)
+    return await SignInDAO(session).prune(now() - kept, BATCH)
+
+
+def _row(user: User | None, visit: Visit, result: str) -> SignIn:
+    return SignIn(
+        id=new_id(),
+        user_id=user.id if user is not None else None,
+        result=result,
+        method=visit.method,
+        client_id=visit.client_id,
+        address=visit.address,
+        network=visit.network,
+        device=describe(visit.user_agent),
+        device_hash=visit.device_hash,
+    )
