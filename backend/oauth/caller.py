@@ -8,10 +8,14 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from fastapi import Request
+from fastapi.requests import HTTPConnection
 
 from backend.config import Settings
 
 REFRESH_COOKIE = "gavan_refresh"
+DEVICE_COOKIE = "gavan_device"
+"""By it a browser is known again; it opens nothing."""
+_LONGEST_DEVICE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +26,26 @@ class Caller:
     from_panel: bool | None
     """True when the browser says that the panel's own page asks, False when another page does,
     None when no browser speaks."""
+    device_cookie: str | None = None
 
 
 def caller_of(request: Request, settings: Settings) -> Caller:
+    device = request.cookies.get(cookie_name(DEVICE_COOKIE, settings), "")
     return Caller(
         address=client_address(request, settings.trusted_proxies),
         user_agent=request.headers.get("user-agent"),
-        refresh_cookie=request.cookies.get(REFRESH_COOKIE),
+        refresh_cookie=request.cookies.get(cookie_name(REFRESH_COOKIE, settings)),
         from_panel=_from_panel(request, settings),
+        device_cookie=device if 0 < len(device) <= _LONGEST_DEVICE else None,
     )
 
 
-def client_address(request: Request, trusted_proxies: tuple[str, ...]) -> str:
+def cookie_name(name: str, settings: Settings) -> str:
+    """With https, a name that no page of a sibling host or of plain http can set."""
+    return f"__Secure-{name}" if settings.panel_url.startswith("https:") else name
+
+
+def client_address(request: HTTPConnection, trusted_proxies: tuple[str, ...]) -> str:
     """The nearest address that is not one of our proxies; `unknown` if there is none.
 
     `X-Forwarded-For` is read from the right, and only as far as trusted proxies wrote it:
@@ -66,12 +78,16 @@ def _from_panel(request: Request, settings: Settings) -> bool | None:
     if site is not None and site != "same-origin":
         return False
     if origin is not None:
-        if origin == _origin(settings.panel_url):
-            return True
-        # In development the panel is opened by several names of the same machine.
-        by_host = f"http://{request.headers.get('host', '')}"
-        return settings.environment == "development" and origin == by_host and _is_loopback(by_host)
+        return is_panel(origin, request, settings)
     return True if site == "same-origin" else None
+
+
+def is_panel(origin: str, request: HTTPConnection, settings: Settings) -> bool:
+    if origin == _origin(settings.panel_url):
+        return True
+    # In development the panel is opened by several names of the same machine.
+    by_host = f"http://{request.headers.get('host', '')}"
+    return settings.environment == "development" and origin == by_host and _is_loopback(by_host)
 
 
 @lru_cache

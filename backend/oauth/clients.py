@@ -5,9 +5,10 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.oauth.dao import ClientDAO
+from backend.oauth.second_step import MFA, PASSKEY
 
 PANEL, CLI = "panel", "cli"
-_GRANTS = ["password", "refresh_token"]
+_GRANTS = ["password", MFA, PASSKEY, "refresh_token"]
 
 
 async def ensure_clients(session: AsyncSession) -> None:

@@ -1,13 +1,18 @@
-"""What stands around Authlib at the token and revocation endpoints: limits, passwords, the cookie."""
+"""What stands around Authlib at the endpoints that take forms: limits, passwords, the cookie."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from authlib.oauth2.rfc6749 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidClientError, OAuth2Error
 
 from backend.exceptions import TooManyRequests
+from backend.oauth import arrivals, second_step
+from backend.oauth.arrivals import Attempt
 from backend.oauth.caller import Caller
+from backend.oauth.clientauth import BASIC, Credentials
 from backend.oauth.dao import ClientDAO
 from backend.oauth.identity import Identity
 from backend.oauth.models import OAuthClient
@@ -25,6 +30,8 @@ class Outcome:
     answer: Answer
     cookie: str | None = None
     """What to put into the refresh cookie: a token, `CLEAR`, or None to leave it alone."""
+    device: str | None = None
+    """What the browser is to be known by from now on; None to leave it as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +58,24 @@ class Limited(OAuth2Error):
         return [*super().get_headers(), *self._headers.items()]
 
 
-async def issue(identity: Identity, form: dict[str, str], caller: Caller) -> Outcome:
+async def issue(
+    identity: Identity, form: dict[str, str], caller: Caller, credentials: Credentials
+) -> Outcome:
     """Answer a token request. Raises Authlib's `OAuth2Error`; most errors are answers already."""
-    client, user = await _lookup(identity, form)
+    began = time.monotonic()
+    form = _named(form, credentials)
+    email = normalise(form["username"], reserved_domains=True) if _asks_for_password(form) else None
+    client, user = await _lookup(identity, form, email)
     in_cookie = client is not None and client.keep_refresh_in_cookie
     if in_cookie:
         form = _with_cookie(form, caller)
     signed_in = None
+    attempt = None
     if client is not None and _asks_for_password(form) and client.check_grant_type("password"):
-        signed_in = await _sign_in(identity, user, form, caller)
+        attempt = Attempt(user, "password")
+        signed_in = await _sign_in(identity, user, email or form["username"], form["password"], caller)
+    else:
+        await _count_factor(identity, form, caller)
     key = await identity.keys.signing()
     async with identity.database.transaction() as session:
         if signed_in is not None and signed_in.renewed_hash is not None:
@@ -71,18 +87,33 @@ async def issue(identity: Identity, form: dict[str, str], caller: Caller) -> Out
             identity.settings,
             client,
             caller,
+            credentials=credentials,
             key=key,
             signed_in=signed_in.user if signed_in else None,
+            attempt=attempt,
         )
         answer = await server.token(form)
+        done, device = answer.status == 200, None
+        if client is not None and server.attempt is not None:
+            device = await arrivals.note(session, server.attempt, client, caller, done=done)
     _forget(identity, server)
-    if answer.status == 200 and in_cookie:
-        return Outcome(answer, cookie=answer.body.pop("refresh_token"))
+    if attempt is not None and signed_in is None:
+        # Reading an account takes a fraction of a millisecond, which many attempts would show.
+        await identity.pace.even_out("sign-in", began)
+    # A password that was enough was not followed by a factor.
+    if done and attempt is None and server.attempt is not None and server.attempt.user is not None:
+        account = str(server.attempt.user.id)
+        await identity.limits.succeeded("second_factor", account=account, address=caller.address)
+    if done and in_cookie:
+        return Outcome(answer, cookie=answer.body.pop("refresh_token"), device=device)
     return Outcome(answer)
 
 
-async def revoke(identity: Identity, form: dict[str, str], caller: Caller) -> Outcome:
+async def revoke(
+    identity: Identity, form: dict[str, str], caller: Caller, credentials: Credentials
+) -> Outcome:
     """Answer a revocation request; signing out twice is fine."""
+    form = _named(form, credentials)
     client, _ = await _lookup(identity, form)
     in_cookie = client is not None and client.keep_refresh_in_cookie
     if in_cookie and "token" not in form:
@@ -91,28 +122,70 @@ async def revoke(identity: Identity, form: dict[str, str], caller: Caller) -> Ou
         form = {**form, "token": caller.refresh_cookie or ""}
     claims = await identity.claims(form.get("token", ""))
     async with identity.database.transaction() as session:
-        server = TokenServer(session, identity.settings, client, caller, claims=claims)
+        server = TokenServer(
+            session, identity.settings, client, caller, credentials=credentials, claims=claims
+        )
         answer = await server.revocation(form)
     _forget(identity, server)
     return Outcome(answer, cookie=CLEAR if in_cookie and answer.status == 200 else None)
+
+
+async def introspect(
+    identity: Identity, form: dict[str, str], caller: Caller, credentials: Credentials
+) -> Outcome:
+    """Answer an introspection request: what is not said to this client is `{"active": false}`."""
+    form = _named(form, credentials)
+    client, _ = await _lookup(identity, form)
+    claims = await identity.claims(form.get("token", ""))
+    async with identity.database.transaction() as session:
+        server = TokenServer(
+            session, identity.settings, client, caller, credentials=credentials, claims=claims
+        )
+        return Outcome(await server.introspection(form))
+
+
+Capability = Callable[[Identity, dict[str, str], Caller, Credentials], Awaitable[Outcome]]
+
+
+async def counted(
+    capability: Capability, identity: Identity, form: dict[str, str], caller: Caller, credentials: Credentials
+) -> Outcome:
+    """The capability's outcome; wrong secrets of its client make the next ones wait."""
+    if credentials.secret is None or credentials.client_id is None:
+        return await capability(identity, form, caller, credentials)
+    account, address = credentials.client_id, caller.address
+    try:
+        await identity.limits.check("client", account=account, address=address)
+    except TooManyRequests as error:
+        raise Limited(error) from None
+    outcome = await capability(identity, form, caller, credentials)
+    if outcome.answer.body.get("error") == InvalidClientError.error:
+        await identity.limits.failed("client", account=account, address=address)
+    else:
+        await identity.limits.succeeded("client", account=account, address=address)
+    return outcome
+
+
+def _named(form: dict[str, str], credentials: Credentials) -> dict[str, str]:
+    """The form, with the client's id in it wherever the client said it."""
+    if credentials.method != BASIC or credentials.client_id is None:
+        return form
+    return {**form, "client_id": credentials.client_id}
 
 
 def _asks_for_password(form: dict[str, str]) -> bool:
     return form.get("grant_type") == "password" and "username" in form and "password" in form
 
 
-async def _lookup(identity: Identity, form: dict[str, str]) -> tuple[OAuthClient | None, User | None]:
+async def _lookup(
+    identity: Identity, form: dict[str, str], email: str | None = None
+) -> tuple[OAuthClient | None, User | None]:
     """The client and, for a sign-in, the user; read before the slow hashing, which needs no connection."""
     client_id = form.get("client_id")
     if client_id is None:
         return None, None
-    async with identity.database.transaction() as session:
-        client = await ClientDAO(session).find(client_id)
-        user = None
-        if client is not None and _asks_for_password(form):
-            email = normalise(form["username"], reserved_domains=True)
-            user = await UserDAO(session).by_email(email) if email is not None else None
-        return client, user
+    async with identity.database.reading() as session:
+        return await ClientDAO(session).find_with_user(client_id, email)
 
 
 def _with_cookie(form: dict[str, str], caller: Caller) -> dict[str, str]:
@@ -126,21 +199,34 @@ def _with_cookie(form: dict[str, str], caller: Caller) -> dict[str, str]:
     return {**form, "refresh_token": caller.refresh_cookie}
 
 
-async def _sign_in(
-    identity: Identity, user: User | None, form: dict[str, str], caller: Caller
-) -> _SignedIn | None:
-    account = normalise(form["username"], reserved_domains=True) or form["username"]
+async def _count_factor(identity: Identity, form: dict[str, str], caller: Caller) -> None:
     try:
-        await identity.limits.sign_in(account, caller.address)
+        await second_step.count(identity, form, caller)
     except TooManyRequests as error:
         raise Limited(error) from None
-    password = form["password"]
+
+
+async def _sign_in(
+    identity: Identity, user: User | None, account: str, password: str, caller: Caller
+) -> _SignedIn | None:
+    try:
+        await identity.limits.check(
+            "sign_in", account=account, address=caller.address, device=caller.device_cookie
+        )
+    except TooManyRequests as error:
+        raise Limited(error) from None
     stored = user.password_hash if user is not None else None
     valid, renewed = await passwords.verify(password, stored)
-    if not valid or user is None or not user.is_active:
+    if not valid or user is None or not user.is_active or _unverified(identity, user):
         return None
-    await identity.limits.signed_in(account)
+    await identity.limits.succeeded(
+        "sign_in", account=account, address=caller.address, device=caller.device_cookie
+    )
     return _SignedIn(user, renewed)
+
+
+def _unverified(identity: Identity, user: User) -> bool:
+    return identity.settings.sign_in_needs_verified_email and user.email_verified_at is None
 
 
 def _forget(identity: Identity, server: TokenServer) -> None:

@@ -22,18 +22,26 @@ async def read_form(request: Request) -> dict[str, str]:
         if len(body) > MAX_BYTES:
             raise InvalidRequestError("The request is too large.", status_code=413)
     try:
-        pairs = parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            encoding="utf-8",
-            errors="strict",
-            max_num_fields=MAX_FIELDS,
-        )
+        return _fields(body.decode("ascii"))
     except ValueError:
         raise InvalidRequestError("The form is malformed.") from None
-    form = dict(pairs)
-    if len(form) != len(pairs):
+
+
+def read_query(request: Request) -> dict[str, str]:
+    """The same of the query string. Raises Authlib's `InvalidRequestError`."""
+    try:
+        return _fields(request.scope["query_string"].decode("ascii"))
+    except ValueError:
+        raise InvalidRequestError("The query is malformed.") from None
+
+
+def _fields(encoded: str) -> dict[str, str]:
+    pairs = parse_qsl(
+        encoded, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MAX_FIELDS
+    )
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
         raise InvalidRequestError("A parameter is given more than once.")
     if any("\0" in name or "\0" in value for name, value in pairs):
-        raise InvalidRequestError("The form is malformed.")
-    return {name: value for name, value in form.items() if value}
+        raise InvalidRequestError("A parameter holds a NUL.")
+    return {name: value for name, value in fields.items() if value}

@@ -7,10 +7,13 @@ once, and while announcements may be missed nothing is remembered.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -18,13 +21,16 @@ from fastapi import FastAPI
 
 from backend.context import Parts
 from backend.exceptions import Unauthorized
-from backend.oauth import tokens
+from backend.oauth import personal, tokens
 from backend.oauth.announcements import CHANNEL, EVERYONE
-from backend.oauth.dao import read_identity
-from backend.oauth.keys import PURPOSE, KeyRing
+from backend.oauth.dao import read_identity, read_personal
+from backend.oauth.keys import KeyRing, vault_of
 from backend.oauth.limits import AttemptLimits
-from backend.roles.permissions import PROJECT_ROLES, within_scope
-from backend.utils.crypto import Vault
+from backend.oauth.looks import Looks
+from backend.oauth.scopes import APPLICATION_SCOPES, PERSONAL_SCOPES
+from backend.oauth.usage import Usage
+from backend.roles.permissions import FULL_SCOPE, PROJECT_ROLES, VIEWABLE, within_scope
+from backend.utils.pace import Pace
 
 REMEMBERED = 10_000
 """Tokens at most; the oldest entry gives way."""
@@ -50,6 +56,10 @@ class Principal:
     """Unix time at which the person last showed a secret in this session."""
     acting_id: UUID | None = None
     """The supporter who looks at the account as its user sees it."""
+    scope: str = FULL_SCOPE
+    """What the token was issued for."""
+    networks: tuple[personal.Network, ...] | None = None
+    """Of a personal token: where it may come from; empty for anywhere. None for the tokens of sessions."""
 
     def project_ids(self, permission: str) -> tuple[UUID, ...]:
         """The projects in which the permission is held."""
@@ -74,6 +84,8 @@ class Principal:
 class _Kept:
     principal: Principal
     until: float
+    about: tuple[str, ...]
+    """Whose announcements make it stale."""
 
 
 class Identity:
@@ -83,8 +95,11 @@ class Identity:
         settings = parts.settings
         self.settings = settings
         self.database = parts.database
-        self.keys = KeyRing(parts.database, Vault(settings.master_key, PURPOSE))
+        self.keys = KeyRing(parts.database, vault_of(settings))
         self.limits = AttemptLimits(settings)
+        self.pace = Pace()
+        self.looks = Looks(parts.database)
+        self.usage = Usage(parts.database)
         self._notices = parts.notices
         self._verified: dict[bytes, tokens.AccessClaims] = {}
         self._kept: dict[bytes, _Kept] = {}
@@ -101,6 +116,8 @@ class Identity:
             if kept.until > time.time() and self._notices.connected:
                 return kept.principal
             self._drop(digest)
+        if token.startswith(personal.PREFIX):
+            return await self._read_personal(digest, token)
         claims = self._verified.get(digest)
         if claims is None or claims.expires_at <= time.time():
             claims = await self._verify(digest, token)
@@ -114,7 +131,7 @@ class Identity:
         return tokens.verify(token, key, self.settings.panel_url) if key is not None else None
 
     def forget(self, who: str) -> None:
-        """`who` is the id of a user or of a session, or `*`."""
+        """`who` is the id of a user, a session, an application or a personal token, or `*`."""
         self._changes += 1
         if who == EVERYONE:
             self._kept.clear()
@@ -126,15 +143,14 @@ class Identity:
             self._drop(digest)
 
     async def close(self) -> None:
+        await self.usage.close()
         await self.limits.close()
 
     async def _verify(self, digest: bytes, token: str) -> tokens.AccessClaims:
         self._verified.pop(digest, None)
         claims = await self.claims(token)
         if claims is None:
-            raise Unauthorized(
-                "The access token is not valid or has expired.", code="invalid_token", headers=_CHALLENGE
-            )
+            raise _invalid()
         if len(self._verified) >= REMEMBERED:
             del self._verified[next(iter(self._verified))]
         self._verified[digest] = claims
@@ -145,39 +161,84 @@ class Identity:
         row = await read_identity(await self.database.reader(), claims.session_id, claims.user_id)
         if row is None:
             raise Unauthorized("The session has ended.", code="session_ended", headers=_CHALLENGE)
-        projects = orjson.loads(row["projects"]) if row["projects"] else {}
+        permissions = within_scope(frozenset(row["permissions"]), claims.scope)
+        if not row["first_party"]:
+            permissions &= APPLICATION_SCOPES.intersection(row["scopes"])
+        acting_id = UUID(row["acting_id"]) if row["acting_id"] else None
+        if acting_id is not None:
+            permissions &= VIEWABLE
         principal = Principal(
             user_id=claims.user_id,
             session_id=claims.session_id,
             client_id=claims.client_id,
             email=row["email"],
-            permissions=within_scope(frozenset(row["permissions"]), claims.scope),
-            projects={UUID(project): role for project, role in projects.items()},
+            permissions=permissions,
+            projects=_projects(row),
             proved_at=row["proved_at"].timestamp(),
-            acting_id=row["acting_id"],
+            acting_id=acting_id,
+            scope=claims.scope,
         )
-        # Something announced while the answer was under way may be missing from it.
-        if self._notices.connected and changes == self._changes:
-            self._keep(digest, _Kept(principal, min(claims.expires_at, time.time() + MAX_AGE)))
+        about = [str(claims.user_id), str(claims.session_id)]
+        about += [row[name] for name in ("acting_id", "owner_id") if row[name]]
+        if row["owner_id"]:
+            about.append(claims.client_id)
+        self._keep(digest, principal, claims.expires_at, about, changes)
         return principal
 
-    def _keep(self, digest: bytes, kept: _Kept) -> None:
+    async def _read_personal(self, digest: bytes, token: str) -> Principal:
+        changes = self._changes
+        row = None
+        if personal.is_whole(token):
+            row = await read_personal(await self.database.reader(), digest)
+        if row is None:
+            raise _invalid()
+        principal = Principal(
+            user_id=UUID(row["user_id"]),
+            session_id=UUID(row["id"]),
+            client_id=personal.CLIENT,
+            email=row["email"],
+            permissions=within_scope(frozenset(row["permissions"]), row["scope"]) & PERSONAL_SCOPES,
+            projects=_projects(row),
+            scope=row["scope"],
+            networks=tuple(ip_network(network) for network in row["networks"]),
+        )
+        expires_at = row["expires_at"].timestamp() if row["expires_at"] else math.inf
+        self._keep(digest, principal, expires_at, [row["user_id"], row["id"]], changes)
+        return principal
+
+    def _keep(
+        self, digest: bytes, principal: Principal, expires_at: float, about: list[str], changes: int
+    ) -> None:
+        # Something announced while the answer was under way may be missing from it.
+        if not self._notices.connected or changes != self._changes:
+            return
         if len(self._kept) >= REMEMBERED:
             self._drop(next(iter(self._kept)))
-        self._kept[digest] = kept
-        for who in (kept.principal.user_id, kept.principal.session_id):
-            self._digests[str(who)].add(digest)
+        self._kept[digest] = _Kept(principal, min(expires_at, time.time() + MAX_AGE), tuple(about))
+        for who in about:
+            self._digests[who].add(digest)
 
     def _drop(self, digest: bytes) -> None:
         kept = self._kept.pop(digest, None)
         if kept is None:
             return
-        for who in (str(kept.principal.user_id), str(kept.principal.session_id)):
+        for who in kept.about:
             digests = self._digests.get(who)
             if digests is not None:
                 digests.discard(digest)
                 if not digests:
                     del self._digests[who]
+
+
+def _projects(row: Any) -> dict[UUID, str]:
+    found = orjson.loads(row["projects"]) if row["projects"] else {}
+    return {UUID(project): role for project, role in found.items()}
+
+
+def _invalid() -> Unauthorized:
+    return Unauthorized(
+        "The access token is not valid or has expired.", code="invalid_token", headers=_CHALLENGE
+    )
 
 
 def identity_of(app: FastAPI) -> Identity:

@@ -1,4 +1,14 @@
-"""How often somebody may try: moving windows in Redis, in this process's memory while Redis is away."""
+"""How often a secret may be guessed and a message asked for: one declared table, one call.
+
+    await limits.check("second_factor", account=str(user_id), address=caller.address)
+    … look at the secret …
+    await limits.succeeded("second_factor", account=str(user_id), address=caller.address)
+
+`check` raises `TooManyRequests`, which says when to come back. It counts the guess as a wrong one
+before anybody looks at it, so that many at once gain nothing; `succeeded` takes that back. Where a
+limit does not `count_first`, because what it guards cannot be guessed and is shown often, `failed`
+counts. Counts live in Redis, and in this process's memory while Redis is away.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +16,9 @@ import hashlib
 import ipaddress
 import math
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage, RedisStorage
@@ -18,19 +31,73 @@ from redis.exceptions import RedisError
 
 from backend.config import Settings
 from backend.exceptions import TooManyRequests
+from backend.oauth.delays import Delays, Guesses, OwnGuesses, SharedGuesses, Subject
 
 AWAY_PAUSE = 5.0
 """Seconds during which an unreachable Redis is not asked again."""
 _TIMEOUT = 1.0
+_PREFIX = "gavan:limits"
+_ANYWHERE_LONGEST = 60.0
+"""Seconds: whoever guesses from everywhere slows down a person at a new place, and no more than this."""
+
+T = TypeVar("T")
+Name = Literal[
+    "sign_in",
+    "second_factor",
+    "proof",
+    "passkey",
+    "registration",
+    "message",
+    "link",
+    "invitation",
+    "client",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """All that is set applies; what a call does not name is not counted."""
+
+    by_address: RateLimitItem | None = None
+    by_account: RateLimitItem | None = None
+    here: Delays | None = None
+    """Between guesses at one account from one network, as `anywhere` from all that are not known."""
+    anywhere: Delays | None = None
+    count_first: bool = True
+
+
+def declared(settings: Settings) -> dict[Name, Limit]:
+    attempts = parse(settings.login_rate_per_address)
+    here = Delays(settings.guess_free_tries, settings.guess_longest_delay_seconds)
+    anywhere = Delays(settings.guess_free_tries_anywhere, settings.guess_longest_delay_seconds)
+    gentle = Delays(anywhere.free, min(_ANYWHERE_LONGEST, anywhere.longest))
+    return {
+        # A password, at sign-in.
+        "sign_in": Limit(by_address=attempts, here=here, anywhere=gentle),
+        # Six digits, from whoever knows the password: these are what delays have to hold.
+        "second_factor": Limit(by_address=attempts, here=here, anywhere=anywhere),
+        # Any secret that somebody who is signed in shows again.
+        "proof": Limit(by_address=attempts, here=here, anywhere=anywhere),
+        # Nobody guesses those, but each answer costs work.
+        "passkey": Limit(by_address=attempts),
+        "registration": Limit(by_address=parse(settings.registration_rate_per_address)),
+        # A letter or text message with a code; the account is the mailbox or telephone it is sent to.
+        "message": Limit(
+            by_address=parse(settings.code_rate_per_address),
+            by_account=parse(settings.code_rate_per_subject),
+        ),
+        # A code or link that is shown; each counts its own tries too.
+        "link": Limit(by_address=attempts),
+        # A letter that somebody has sent to an address of their choice.
+        "invitation": Limit(by_account=parse(settings.invitation_rate_per_user)),
+        # An application's secret, which has 256 bits; it may be shown many times a second.
+        "client": Limit(here=here, anywhere=gentle, count_first=False),
+    }
 
 
 class AttemptLimits:
-    """Three limits: sign-in attempts by account and by address, registrations by address."""
-
     def __init__(self, settings: Settings) -> None:
-        self._account = parse(settings.login_rate_per_account)
-        self._address = parse(settings.login_rate_per_address)
-        self._registration = parse(settings.registration_rate_per_address)
+        self._limits = declared(settings)
         self._pool = ConnectionPool.from_url(
             settings.redis_url.get_secret_value(),
             socket_timeout=_TIMEOUT,
@@ -40,65 +107,121 @@ class AttemptLimits:
         redis = RedisStorage(
             "async+redis://",
             implementation="redispy",
-            key_prefix="gavan:limits",
+            key_prefix=_PREFIX,
             connection_pool=self._pool,  # type: ignore[arg-type]
         )
-        self._shared = MovingWindowRateLimiter(redis)
-        self._own = MovingWindowRateLimiter(MemoryStorage())
+        self._shared = _Counters(MovingWindowRateLimiter(redis), SharedGuesses(self._pool, _PREFIX))
+        self._own = _Counters(MovingWindowRateLimiter(MemoryStorage()), OwnGuesses())
         self._away_until = float("-inf")
 
-    async def sign_in(self, account: str, address: str) -> None:
-        """Count an attempt. Raises `TooManyRequests`; a refused address uses up no account's attempts."""
-        await self._take(self._address, "sign-in-address", _network(address))
-        await self._take(self._account, "sign-in-account", _hidden(account))
+    async def check(
+        self, name: Name, *, account: str | None = None, address: str | None = None, device: str | None = None
+    ) -> None:
+        """Call it before looking at the secret. Raises `TooManyRequests`.
 
-    async def signed_in(self, account: str) -> None:
-        """The account's attempts count from zero again; the address's do not."""
-        await self._clear(self._account, "sign-in-account", _hidden(account))
+        `account` is whom the secret belongs to: a user, an address of a mailbox, a client. Something
+        that a refused address sends is not counted against the account. `device` is what a browser
+        says to be known by.
+        """
+        limit = self._limits[name]
+        if limit.by_address is not None and address is not None:
+            await self._hit(limit.by_address, f"{name}-address", network_of(address))
+        if limit.by_account is not None and account is not None:
+            await self._hit(limit.by_account, f"{name}-account", _hidden(account))
+        if (subject := _subject(name, limit, account, address)) is not None:
+            browser = _browser(subject, device)
 
-    async def registration(self, address: str) -> None:
-        """Count an attempt. Raises `TooManyRequests`."""
-        await self._take(self._registration, "registration", _network(address))
+            async def ask(counters: _Counters) -> float:
+                guesses = counters.guesses
+                if browser is not None and await guesses.knows(browser):
+                    return await guesses.take(browser)
+                return await (guesses.take(subject) if limit.count_first else guesses.look(subject))
+
+            _refuse(await self._reach(ask))
+
+    async def allows(
+        self, name: Name, *, account: str | None = None, address: str | None = None, device: str | None = None
+    ) -> bool:
+        """`check` where a refusal would tell something: it is counted, and nobody hears of it."""
+        try:
+            await self.check(name, account=account, address=address, device=device)
+        except TooManyRequests:
+            return False
+        return True
+
+    async def failed(self, name: Name, *, account: str, address: str) -> None:
+        """The secret was wrong. Needed only where `check` does not count; harmless elsewhere."""
+        limit = self._limits[name]
+        subject = _subject(name, limit, account, address)
+        if subject is not None and not limit.count_first:
+            await self._reach(lambda counters: counters.guesses.add(subject))
+
+    async def succeeded(self, name: Name, *, account: str, address: str, device: str | None = None) -> None:
+        """The secret was right: the account counts from zero here, and network and browser are known ones."""
+        subject = _subject(name, self._limits[name], account, address)
+        if subject is None:
+            return
+        browser = _browser(subject, device)
+
+        async def tell(counters: _Counters) -> None:
+            await counters.guesses.forgive(subject)
+            if browser is not None:
+                await counters.guesses.forgive(browser)
+
+        await self._reach(tell)
 
     async def close(self) -> None:
         await self._pool.aclose()
 
-    async def _take(self, rate: RateLimitItem, *names: str) -> None:
-        limiter = self._limiter()
+    async def _hit(self, rate: RateLimitItem, *names: str) -> None:
+        async def ask(counters: _Counters) -> float:
+            if await counters.rates.hit(rate, *names):
+                return 0.0
+            window = await counters.rates.get_window_stats(rate, *names)
+            return max(1.0, window.reset_time - time.time())
+
+        _refuse(await self._reach(ask))
+
+    async def _reach(self, ask: Callable[[_Counters], Awaitable[T]]) -> T:
+        if time.monotonic() < self._away_until:
+            return await ask(self._own)
         try:
-            allowed = await limiter.hit(rate, *names)
-            reset = 0.0 if allowed else (await limiter.get_window_stats(rate, *names)).reset_time
+            return await ask(self._shared)
         except (RedisError, OSError) as error:
-            limiter = self._fall_back(error)
-            allowed = await limiter.hit(rate, *names)
-            reset = 0.0 if allowed else (await limiter.get_window_stats(rate, *names)).reset_time
-        if not allowed:
-            seconds = max(1, math.ceil(reset - time.time()))
-            raise TooManyRequests(
-                f"Too many attempts. Try again in {seconds} seconds.",
-                headers={"Retry-After": str(seconds)},
-            )
+            logger.warning("limits are kept in memory, Redis is away: {}", type(error).__name__)
+            self._away_until = time.monotonic() + AWAY_PAUSE
+            return await ask(self._own)
 
-    async def _clear(self, rate: RateLimitItem, *names: str) -> None:
-        try:
-            await self._limiter().clear(rate, *names)
-        except (RedisError, OSError) as error:
-            await self._fall_back(error).clear(rate, *names)
 
-    def _limiter(self) -> MovingWindowRateLimiter:
-        return self._own if time.monotonic() < self._away_until else self._shared
+@dataclass(frozen=True, slots=True)
+class _Counters:
+    rates: MovingWindowRateLimiter
+    guesses: Guesses
 
-    def _fall_back(self, error: Exception) -> MovingWindowRateLimiter:
-        logger.warning("sign-in limits are kept in memory, Redis is away: {}", type(error).__name__)
-        self._away_until = time.monotonic() + AWAY_PAUSE
-        return self._own
+
+def _subject(name: Name, limit: Limit, account: str | None, address: str | None) -> Subject | None:
+    if limit.here is None or limit.anywhere is None or account is None or address is None:
+        return None
+    return Subject(f"{name}:{_hidden(account)}", network_of(address), limit.here, limit.anywhere)
+
+
+def _browser(subject: Subject, device: str | None) -> Subject | None:
+    return replace(subject, network=f"browser {_hidden(device)}") if device is not None else None
+
+
+def _refuse(wait: float) -> None:
+    if wait > 0:
+        seconds = math.ceil(wait)
+        raise TooManyRequests(
+            f"Too many attempts. Try again in {seconds} seconds.", headers={"Retry-After": str(seconds)}
+        )
 
 
 def _hidden(account: str) -> str:
     return hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """One subscriber: an IPv4 address, or the /64 that an IPv6 subscriber usually holds."""
     try:
         parsed = ipaddress.ip_address(address)

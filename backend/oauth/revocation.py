@@ -11,6 +11,7 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from sqlalchemy.util import await_
 
 from backend.oauth import sessions
+from backend.oauth.clientauth import METHODS
 from backend.oauth.dao import SessionDAO
 from backend.oauth.models import OAuthClient
 from backend.oauth.tokens import digest
@@ -29,7 +30,7 @@ class Revocable:
 
 
 class Revocation(RevocationEndpoint):
-    CLIENT_AUTH_METHODS: ClassVar[list[str]] = ["none"]
+    CLIENT_AUTH_METHODS: ClassVar[list[str]] = METHODS
     server: TokenServer
 
     def check_params(self, request: OAuth2Request, client: OAuthClient) -> None:

@@ -45,24 +45,59 @@ class OAuthError(BaseModel):
 
     error: str
     error_description: str | None = None
+    mfa_token: str | None = Field(
+        default=None, description="Of `mfa_required`: for the second step, good once and for its client."
+    )
+    mfa_methods: list[Literal["otp", "passkey", "recovery_code"]] | None = Field(
+        default=None, description="Of `mfa_required`: what the second step may be."
+    )
+    expires_in: int | None = Field(default=None, description="Of `mfa_required`: seconds.", examples=[300])
 
 
 class JwkSet(BaseModel):
     keys: list[dict[str, Any]]
 
 
+class IntrospectionAnswer(BaseModel):
+    """RFC 7662 §2.2. Of a token that is not active, nothing else is said."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"active": True, "scope": "services:read", "token_type": "Bearer", "exp": 1800000000}
+            ]
+        }
+    )
+
+    active: bool
+    scope: str | None = None
+    client_id: str | None = None
+    token_type: Literal["Bearer", "refresh_token"] | None = None
+    exp: int | None = None
+    iat: int | None = None
+    sub: str | None = Field(default=None, description="The id of the person it acts for.")
+    aud: str | None = None
+    iss: str | None = None
+
+
 class Metadata(BaseModel):
-    """RFC 8414."""
+    """RFC 8414, with RFC 7636 and RFC 9207."""
 
     issuer: str
+    authorization_endpoint: str
     token_endpoint: str
     revocation_endpoint: str
+    introspection_endpoint: str
     jwks_uri: str
     scopes_supported: list[str]
     response_types_supported: list[str]
+    response_modes_supported: list[str]
     grant_types_supported: list[str]
+    code_challenge_methods_supported: list[str]
     token_endpoint_auth_methods_supported: list[str]
     revocation_endpoint_auth_methods_supported: list[str]
+    introspection_endpoint_auth_methods_supported: list[str]
+    authorization_response_iss_parameter_supported: bool
     service_documentation: str
 
 
@@ -79,33 +114,93 @@ def _form(required: list[str], example: dict[str, str], **properties: dict[str, 
 _CLIENT = {
     "type": "string",
     "maxLength": 64,
-    "description": "`cli` for scripts; `panel` keeps its refresh token in a cookie.",
+    "description": (
+        "`cli` for scripts; `panel` keeps its refresh token in a cookie; an application's own id. "
+        "One with a secret sends both by HTTP Basic, or here."
+    ),
     "examples": ["cli"],
 }
+_SECRET = {"type": "string", "format": "password", "maxLength": 128, "description": "Unless by HTTP Basic."}
 TOKEN_FORM = _form(
-    ["grant_type", "client_id"],
+    ["grant_type"],
     {
         "grant_type": "password",
         "client_id": "cli",
         "username": "ada@example.com",
         "password": "a lighthouse on a foggy quay",
     },
-    grant_type={"type": "string", "enum": ["password", "refresh_token"]},
+    grant_type={
+        "type": "string",
+        "enum": [
+            *("password", "refresh_token", "authorization_code", "client_credentials"),
+            *("urn:gavan:params:oauth:grant-type:mfa", "urn:gavan:params:oauth:grant-type:passkey"),
+        ],
+    },
     client_id=_CLIENT,
     username={"type": "string", "description": "E-mail address, for `password`.", "maxLength": 254},
     password={"type": "string", "format": "password", "maxLength": 128},
     refresh_token={"type": "string", "description": "For `refresh_token`, unless it is in the cookie."},
-    scope={"type": "string", "description": "Narrows the token; `full` if left out.", "examples": ["full"]},
+    client_secret=_SECRET,
+    mfa_token={"type": "string", "description": "For `…:mfa`: of the error `mfa_required`."},
+    otp={"type": "string", "description": "For `…:mfa`: a code of the authenticator app."},
+    recovery_code={"type": "string", "description": "For `…:mfa`: one of the recovery codes."},
+    passkey={
+        "type": "string",
+        "description": "For `…:passkey`, and for `…:mfa`: as JSON, what the browser answered to the "
+        "challenge of `POST /api/v1/passkeys/options`.",
+    },
+    code={"type": "string", "description": "For `authorization_code`: good once, for a minute."},
+    redirect_uri={"type": "string", "description": "For `authorization_code`: as it was asked with."},
+    code_verifier={"type": "string", "description": "For `authorization_code`: RFC 7636 §4.1."},
+    scope={
+        "type": "string",
+        "description": "Narrows the token; all that the client may have if left out.",
+        "examples": ["full"],
+    },
 )
 REVOCATION_FORM = _form(
-    ["client_id"],
+    ["token"],
     {"client_id": "cli", "token": "the refresh token"},
     client_id=_CLIENT,
     token={"type": "string", "description": "Access or refresh token, unless it is in the cookie."},
-    token_type_hint={"type": "string", "enum": ["access_token", "refresh_token"]},
+    client_secret=_SECRET,
+    token_type_hint={"type": "string", "description": "Not needed, and taken no notice of."},
 )
+INTROSPECTION_FORM = _form(
+    ["token"],
+    {"client_id": "0199c2d4-9f3e-7c51-b2a4-3d5e6f708192", "client_secret": "gavan_secret_…", "token": "…"},
+    client_id=_CLIENT,
+    client_secret=_SECRET,
+    token={"type": "string", "description": "Access or refresh token."},
+    token_type_hint={"type": "string", "description": "Not needed, and taken no notice of."},
+)
+
+
+def _parameter(name: str, description: str, *, required: bool = True, **schema: Any) -> dict[str, Any]:
+    kind = {"type": "string", **schema}
+    return {"name": name, "in": "query", "required": required, "schema": kind, "description": description}
+
+
+AUTHORIZE_QUERY = {
+    "parameters": [
+        _parameter("response_type", "`code`: nothing else is given.", enum=["code"]),
+        _parameter("client_id", "The application's id.", maxLength=64),
+        _parameter("redirect_uri", "One of the registered, exactly.", maxLength=500),
+        _parameter("scope", "All that is registered if left out.", required=False, maxLength=1000),
+        _parameter("state", "Comes back unchanged.", required=False, maxLength=1000),
+        _parameter("code_challenge", "RFC 7636 §4.2.", minLength=43, maxLength=128),
+        _parameter("code_challenge_method", "`S256`: `plain` is refused.", enum=["S256"]),
+    ]
+}
+AUTHORIZE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    303: {
+        "description": "To the page that asks the person, or back to the application with an error",
+        "headers": {"Location": {"schema": {"type": "string"}}},
+    }
+}
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": OAuthError, "description": "RFC 6749 §5.2"},
+    401: {"model": OAuthError, "description": "The client's HTTP Basic credentials are wrong"},
     403: {"model": OAuthError, "description": "The cookie was sent by a page that is not the panel's"},
     413: {"model": OAuthError, "description": "Too large"},
 }

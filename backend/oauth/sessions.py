@@ -8,15 +8,20 @@ using one retires the others, and using a retired one later ends the family.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.audit import trail
+from backend.audit.actions import Action
+from backend.audit.actor import Actor, current
 from backend.database import now
+from backend.factors.dao import SecondStepDAO
 from backend.oauth.announcements import announce
-from backend.oauth.dao import RefreshTokenDAO, SessionDAO
+from backend.oauth.dao import CodeDAO, RefreshTokenDAO, SessionDAO
 from backend.oauth.models import OAuthClient, OAuthSession, RefreshToken
 from backend.oauth.tokens import digest
 from backend.roles.permissions import FULL_SCOPE, PERMISSIONS
@@ -26,6 +31,7 @@ GRACE = timedelta(seconds=10)
 REUSED = "refresh token used twice"
 SIGNED_OUT = "signed out"
 _USER_AGENT_LENGTH = 400
+_NEVER = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +57,30 @@ async def start(
     user_id: UUID,
     client_id: str,
     scope: str,
-    refresh_token: str,
+    refresh_token: str | None,
     lifetime: timedelta,
+    proved: bool = True,
     user_agent: str | None,
     address: str | None,
 ) -> None:
     at = now()
-    await SessionDAO(session).add(
-        OAuthSession(
-            id=session_id,
-            user_id=user_id,
-            client_id=client_id,
-            scope=scope,
-            user_agent=user_agent[:_USER_AGENT_LENGTH] if user_agent else None,
-            address=address,
-            created_at=at,
-            last_used_at=at,
-            expires_at=at + lifetime,
-        )
-    )
-    await RefreshTokenDAO(session).add(_row(session_id, refresh_token, lifetime))
+    values = {
+        "id": session_id,
+        "user_id": user_id,
+        "client_id": client_id,
+        "scope": scope,
+        "user_agent": user_agent[:_USER_AGENT_LENGTH] if user_agent else None,
+        "address": address,
+        "created_at": at,
+        "last_used_at": at,
+        # An application never shows the person's secret, so it never passes for a recent proof.
+        "proved_at": at if proved else _NEVER,
+        "expires_at": at + lifetime,
+    }
+    token = _token(session_id, refresh_token, lifetime) if refresh_token is not None else None
+    await SessionDAO(session).start(values, token)
+    by = Actor(user_id, None, client_id, session_id, address, user_agent)
+    await trail.record(session, Action.SESSION_STARTED, object_type="session", object_id=session_id, actor=by)
 
 
 async def present(session: AsyncSession, refresh_token: str, client: OAuthClient) -> Presented | UUID | None:
@@ -95,7 +105,7 @@ async def rotate(
     """Put the new token in place of the presented one."""
     dao = RefreshTokenDAO(session)
     family = presented.session
-    row = _row(family.id, refresh_token, lifetime)
+    row = RefreshToken(**_token(family.id, refresh_token, lifetime))
     family.last_used_at = row.created_at
     family.expires_at = row.expires_at
     await dao.add(row)
@@ -105,21 +115,62 @@ async def rotate(
 
 async def revoke(session: AsyncSession, session_id: UUID, reason: str) -> None:
     """End a session at once, its access tokens included."""
-    if await SessionDAO(session).revoke(session_id, reason, now()):
-        await announce(session, session_id)
+    dao = SessionDAO(session)
+    if not await dao.revoke(session_id, reason, now()):
+        return
+    await announce(session, session_id)
+    ended = await dao.get(session_id)
+    assert ended is not None
+    await trail.record(
+        session,
+        Action.SESSION_TOKEN_REUSED if reason == REUSED else Action.SESSION_ENDED,
+        object_type="session",
+        object_id=session_id,
+        after={"reason": reason},
+        result="refused" if reason == REUSED else "done",
+        actor=_whoever_holds(ended),
+    )
+
+
+async def revoke_all(session: AsyncSession, user_id: UUID, reason: str, *, keep: UUID | None = None) -> int:
+    """End whatever the user is signed in with, but for one session; gives how many were ended.
+
+    The caller records why.
+    """
+    ended = await SessionDAO(session).revoke_of(user_id, keep, reason, now())
+    # Nor does a sign-in go on that was half done, by a password that may just have been changed.
+    await SecondStepDAO(session).remove_all(user_id)
+    await CodeDAO(session).drop_all(user_id)
+    await announce(session, user_id)
+    return ended
 
 
 async def prune(session: AsyncSession) -> int:
-    """Forget sessions that expired; gives how many. Used tokens are needed until then."""
-    return await SessionDAO(session).delete_expired(now())
-
-
-def _row(session_id: UUID, refresh_token: str, lifetime: timedelta) -> RefreshToken:
+    """Forget a batch of what expired; gives how many. Used tokens are needed until then."""
     at = now()
-    return RefreshToken(
-        id=new_id(),
-        session_id=session_id,
-        token_hash=digest(refresh_token),
-        created_at=at,
-        expires_at=at + lifetime,
+    return await RefreshTokenDAO(session).delete_expired(at) + await SessionDAO(session).delete_expired(at)
+
+
+def _whoever_holds(family: OAuthSession) -> Actor:
+    """A token of the session is all that was shown, unless somebody was signed in to do this."""
+    by = current()
+    if by.user_id is not None:
+        return by
+    return replace(
+        by,
+        user_id=family.user_id,
+        acting_id=family.acting_id,
+        client_id=family.client_id,
+        session_id=family.id,
     )
+
+
+def _token(session_id: UUID, refresh_token: str, lifetime: timedelta) -> dict[str, Any]:
+    at = now()
+    return {
+        "id": new_id(),
+        "session_id": session_id,
+        "token_hash": digest(refresh_token),
+        "created_at": at,
+        "expires_at": at + lifetime,
+    }

@@ -47,10 +47,15 @@ def digest(token: str) -> bytes:
 class TokenGenerator(JWTBearerTokenGenerator):
     """Authlib's generator, bound to one key, one session and the installation's lifetime."""
 
-    def __init__(self, issuer: str, key: ECKey, lifetime: int, session_id: UUID) -> None:
+    def __init__(
+        self, issuer: str, key: ECKey, lifetime: int, session_id: UUID, *, acting_id: UUID | None = None
+    ) -> None:
         super().__init__(issuer, ALGORITHM, new_refresh_token, lifetime)
         self._keys = KeySet([key])
-        self._extra = {"sid": str(session_id)}
+        self._extra: dict[str, Any] = {"sid": str(session_id)}
+        if acting_id is not None:
+            # Who uses the token in the place of its subject (RFC 8693 §4.1).
+            self._extra["act"] = {"sub": str(acting_id)}
 
     def get_jwks(self) -> KeySet:
         # A set, not the key: only then does the header name the `kid`.
@@ -59,7 +64,7 @@ class TokenGenerator(JWTBearerTokenGenerator):
     def get_audiences(self, client: Any, user: Any, scope: str) -> str:
         return audience(self.issuer)
 
-    def get_extra_claims(self, client: Any, grant_type: str, user: Any, scope: str) -> dict[str, str]:
+    def get_extra_claims(self, client: Any, grant_type: str, user: Any, scope: str) -> dict[str, Any]:
         return self._extra
 
 

@@ -54,7 +54,7 @@ async def me(client: httpx.AsyncClient, access_token: str) -> httpx.Response:
 
 def set_cookie(answer: httpx.Response) -> tuple[str, set[str]]:
     """The value of the refresh cookie that the answer sets, and its attributes in lower case."""
-    (header,) = answer.headers.get_list("set-cookie")
+    (header,) = [one for one in answer.headers.get_list("set-cookie") if one.startswith(COOKIE)]
     pair, *attributes = [part.strip() for part in header.split(";")]
     name, _, value = pair.partition("=")
     assert name == COOKIE

@@ -31,7 +31,10 @@ async def ada(user_factory: UserFactory) -> Person:
 
 async def test_me(client: httpx.AsyncClient, ada: Person) -> None:
     body = (await me(client, ada.access_token)).json()
-    assert set(body) == {"id", "email", "name", "locale", "created_at", "permissions", "projects"}
+    assert set(body) == {
+        *("id", "email", "email_verified", "verification_required", "pending_email", "created_at"),
+        *("name", "locale", "time_zone", "phone", "pending_phone", "permissions", "projects"),
+    }
     assert (body["id"], body["email"], body["name"], body["locale"]) == (str(ada.id), ada.email, "Ada", "en")
     assert body["permissions"] == sorted(CUSTOMER)
     assert body["projects"] == [{"id": str(ada.project_id), "name": "Ada", "role": "owner"}]
@@ -139,7 +142,7 @@ class TestAdministrator:
                 await create_admin(session, "admin")
 
 
-async def test_shipped_roles_and_clients_are_restored(app: FastAPI, database: Database) -> None:
+async def test_what_is_shipped_is_restored_and_what_was_edited_is_not(app: FastAPI, database: Database) -> None:
     async with database.transaction() as session:
         session.add(Role(name="auditor", title="Our own"))
         await session.flush()
@@ -156,7 +159,10 @@ async def test_shipped_roles_and_clients_are_restored(app: FastAPI, database: Da
         clients = (await session.execute(select(OAuthClient.id).order_by(OAuthClient.id))).scalars().all()
     held = {role: {p for r, p in rows if r == role} for role in {row.role for row in rows}}
     assert held.pop("auditor") == {"admin:jobs"}
-    assert held == {name: set(declared) for name, (_, declared) in SHIPPED_ROLES.items()}
+    edited = {"user": {"services:write"}}
+    assert held == {
+        name: set(declared) - edited.get(name, set()) for name, (_, declared) in SHIPPED_ROLES.items()
+    }
     assert clients == ["cli", "panel"]
 
 
@@ -190,9 +196,9 @@ def test_the_document_names_the_operations(app: FastAPI) -> None:
         "projects_list",
         "projects_get",
     }
-    assert paths["/api/v1/me"]["get"]["security"] == [{"oauth2": []}]
+    assert paths["/api/v1/me"]["get"]["security"] == [{"oauth2": ["me:read"]}]
     assert "security" not in paths["/api/v1/users"]["post"]
-    assert set(paths["/oauth/token"]["post"]["responses"]) == {"200", "400", "403", "413", "429"}
+    assert set(paths["/oauth/token"]["post"]["responses"]) == {"200", "400", "401", "403", "413", "429"}
     change = app.openapi()["components"]["schemas"]["AccountChange"]
     assert "default" not in change["properties"]["name"]
     assert "required" not in change

@@ -49,7 +49,22 @@ class TestOverTls:
 
     async def test_the_cookie_is_secure(self, client: httpx.AsyncClient, ada: Person) -> None:
         headers = {"Origin": "https://panel.example.com"}
-        assert "secure" in set_cookie(await sign_in(client, ada, client_id="panel", headers=headers))[1]
+        answer = await sign_in(client, ada, client_id="panel", headers=headers)
+        cookies = answer.headers.get_list("set-cookie")
+        (cookie,) = [cookie for cookie in cookies if COOKIE in cookie]
+        assert cookie.startswith(f"__Secure-{COOKIE}=")
+        assert {"secure", "httponly", "samesite=strict"} <= set(cookie.lower().split("; "))
+        assert all("secure" in cookie.lower().split("; ") for cookie in cookies)
+
+    async def test_one_that_plain_http_could_have_set_is_none(
+        self, client: httpx.AsyncClient, ada: Person
+    ) -> None:
+        form = {"grant_type": "refresh_token", "client_id": "panel"}
+        headers = {"Origin": "https://panel.example.com"}
+        for prefix, status in (("", 400), ("__Secure-", 200)):
+            sent = {**headers, "Cookie": f"{prefix}{COOKIE}={ada.refresh_token}"}
+            answer = await client.post(TOKEN, data=form, headers=sent)
+            assert answer.status_code == status
 
     async def test_plain_http_is_another_origin(self, client: httpx.AsyncClient, ada: Person) -> None:
         headers = {"Origin": "http://panel.example.com"}

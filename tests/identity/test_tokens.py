@@ -110,7 +110,7 @@ async def test_a_closed_account_signs_nobody_in(
     [
         ({}, 400, "unsupported_grant_type"),
         ({"grant_type": "magic", "client_id": "cli"}, 400, "unsupported_grant_type"),
-        ({"grant_type": "client_credentials", "client_id": "cli"}, 400, "unsupported_grant_type"),
+        ({"grant_type": "client_credentials", "client_id": "cli"}, 400, "invalid_client"),
         ({"grant_type": "password", "username": "a@b.cd", "password": "x"}, 400, "invalid_client"),
         ({"grant_type": "password", "client_id": "stranger"}, 400, "invalid_client"),
         ({"grant_type": "password", "client_id": "cli' --"}, 400, "invalid_client"),
@@ -210,7 +210,9 @@ async def test_a_damaged_hash_signs_nobody_in(
 class TestUnlimited:
     @pytest.fixture
     def settings(self, settings_of):  # type: ignore[no-untyped-def]
-        return settings_of(login_rate_per_account="1000/minute", login_rate_per_address="1000/minute")
+        return settings_of(
+            guess_free_tries=1000, guess_free_tries_anywhere=1000, login_rate_per_address="1000/minute"
+        )
 
     async def test_unknown_users_take_as_long(
         self, client: httpx.AsyncClient, user_factory: UserFactory

@@ -1,0 +1,19 @@
+"""What tokens that are not a person's own session may hold at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from backend.roles.permissions import CUSTOMER, ME_SECURITY, PERMISSIONS
+
+APPLICATION_SCOPES = CUSTOMER - {ME_SECURITY}
+"""Of applications that customers register: neither the operator's permissions nor the account's security."""
+
+PERSONAL_SCOPES = frozenset(PERMISSIONS) - {ME_SECURITY}
+"""Of personal tokens: an administrator may want a script that looks at the installation."""
+
+
+def ordered(scopes: Iterable[str]) -> list[str]:
+    """In the order in which the permissions are declared, each once."""
+    chosen = frozenset(scopes)
+    return [name for name in PERMISSIONS if name in chosen]

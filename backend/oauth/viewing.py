@@ -1,0 +1,136 @@
+"""Looking at an account as its user sees it: a supporter's session of one's own kind, for some minutes.
+
+It reads and changes nothing, it cannot be renewed, its start, its end and what was looked at are on
+record, and the person it is about reads that among their own activity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from joserfc.jwk import ECKey
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.audit.actions import Action
+from backend.audit.actor import Actor, current
+from backend.audit.trail import record
+from backend.config import Settings
+from backend.database import now
+from backend.exceptions import Conflict, NotFound
+from backend.mail import outbox
+from backend.oauth.announcements import announce
+from backend.oauth.dao import SessionDAO
+from backend.oauth.grants import Subject
+from backend.oauth.identity import Principal
+from backend.oauth.models import OAuthClient, OAuthSession
+from backend.oauth.tokens import TokenGenerator
+from backend.roles.authority import authority_of
+from backend.roles.dao import RoleDAO
+from backend.roles.permissions import ADMIN_VIEW_AS, VIEWABLE
+from backend.users.dao import UserDAO
+from backend.users.models import User
+from backend.utils.ids import new_id
+
+LETTER = "account_viewed"
+ENDED = "viewing ended"
+_NEVER = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Viewing:
+    user: User
+    access_token: str
+    expires_at: datetime
+    seconds: int
+
+
+async def start(
+    session: AsyncSession,
+    settings: Settings,
+    key: ECKey,
+    principal: Principal,
+    user_id: UUID,
+    *,
+    reason: str,
+    letter: bool,
+) -> Viewing:
+    """Ends what the supporter looked at before. Raises `NotFound`, `Forbidden` and `Conflict`."""
+    if user_id == principal.user_id:
+        raise Conflict("This is your own account.", code="own_account")
+    user = await UserDAO(session).get(user_id)
+    if user is None:
+        raise NotFound("There is no such user.")
+    authority = await authority_of(session, principal, ADMIN_VIEW_AS)
+    authority.may_touch(await RoleDAO(session).permissions_held_by(user_id))
+    if not user.is_active:
+        raise Conflict("The account is blocked: its user sees nothing.", code="account_blocked")
+    await _end(session, principal, None)
+    session_id, at = new_id(), now()
+    seconds = settings.view_as_minutes * 60
+    scope = " ".join(sorted(VIEWABLE))
+    expires_at = at + timedelta(seconds=seconds)
+    await SessionDAO(session).add(
+        OAuthSession(
+            id=session_id,
+            user_id=user_id,
+            client_id=principal.client_id,
+            scope=scope,
+            acting_id=principal.user_id,
+            # Nobody showed a secret of this account.
+            proved_at=_NEVER,
+            created_at=at,
+            last_used_at=at,
+            expires_at=expires_at,
+        )
+    )
+    await record(
+        session,
+        Action.VIEW_AS_STARTED,
+        object_type="user",
+        object_id=user_id,
+        object_name=user.email,
+        after={"reason": reason, "until": expires_at.isoformat()},
+        actor=_for(user_id, principal, session_id),
+    )
+    if letter:
+        await outbox.write(
+            session,
+            LETTER,
+            to=user.email,
+            locale=user.locale,
+            user_id=user.id,
+            name=user.name,
+            reason=reason,
+            minutes=settings.view_as_minutes,
+        )
+    generator = TokenGenerator(settings.panel_url, key, seconds, session_id, acting_id=principal.user_id)
+    token = generator.access_token_generator(
+        OAuthClient(id=principal.client_id), "view_as", Subject(user), scope
+    )
+    return Viewing(user, token, expires_at, seconds)
+
+
+async def end(session: AsyncSession, principal: Principal, user_id: UUID) -> None:
+    """Doing it twice is fine. Raises `NotFound`."""
+    if await UserDAO(session).get(user_id) is None:
+        raise NotFound("There is no such user.")
+    await _end(session, principal, user_id)
+
+
+async def _end(session: AsyncSession, principal: Principal, user_id: UUID | None) -> None:
+    for ended in await SessionDAO(session).revoke_acting(principal.user_id, user_id, ENDED, now()):
+        await announce(session, ended.id)
+        await record(
+            session,
+            Action.VIEW_AS_ENDED,
+            object_type="user",
+            object_id=ended.user_id,
+            actor=_for(ended.user_id, principal, ended.id),
+        )
+
+
+def _for(user_id: UUID, principal: Principal, session_id: UUID) -> Actor:
+    """The supporter, in the place of the user: so the user finds it among what happened to them."""
+    return replace(current(), user_id=user_id, acting_id=principal.user_id, session_id=session_id)
