@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Base
@@ -15,6 +16,9 @@ class Role(Base):
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     title: Mapped[str] = mapped_column(String(100))
+    offered: Mapped[list[str]] = mapped_column(ARRAY(String(60)), default=list, server_default="{}")
+    """Of a shipped role: what it was given when the code first declared it. What an administrator took
+    away since is not given again; what a new version declares is."""
 
 
 class RolePermission(Base):

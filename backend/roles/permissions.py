@@ -45,10 +45,12 @@ ADMIN_USERS_WRITE = permission("admin:users_write", "Block and unblock users and
 ADMIN_ROLES = permission("admin:roles", "Make and change roles")
 ADMIN_VIEW_AS = permission("admin:view_as", "Look at an account as its user sees it, for a while, on record")
 ADMIN_AUDIT = permission("admin:audit", "See what everyone did")
-ADMIN_LETTERS = permission("admin:letters", "See letters, their state and their templates")
+ADMIN_LETTERS = permission("admin:letters", "See to whom which letters went, and try failed ones again")
 
 ADMIN = frozenset(name for name in PERMISSIONS if name.startswith("admin:"))
 CUSTOMER = frozenset(PERMISSIONS) - ADMIN
+VIEWABLE = frozenset(name for name in CUSTOMER if name.endswith(":read"))
+"""What somebody who looks at an account as its user sees it may at most."""
 
 _IN_PROJECT = frozenset(name for name in CUSTOMER if not name.startswith("me:"))
 _READ_IN_PROJECT = frozenset(name for name in _IN_PROJECT if name.endswith(":read"))
@@ -62,15 +64,18 @@ PROJECT_ROLES: dict[str, frozenset[str]] = {
     "viewer": _READ_IN_PROJECT - {AUDIT_READ},
 }
 
+EVERYTHING = "admin"
+"""The role that always holds all permissions: nobody edits it, and somebody has it."""
+
 SHIPPED_ROLES: dict[str, tuple[str, frozenset[str]]] = {
     "user": ("Customer", CUSTOMER),
     "support": (
         "Support",
         frozenset({ADMIN_OVERVIEW, ADMIN_SERVICES, ADMIN_JOBS, ADMIN_USERS, ADMIN_VIEW_AS}),
     ),
-    "admin": ("Administrator", CUSTOMER | ADMIN),
+    EVERYTHING: ("Administrator", CUSTOMER | ADMIN),
 }
-"""Role → title and permissions, as `backend.roles.shipped` keeps them in the database."""
+"""Role → title, and the permissions that it has until an administrator edits it."""
 
 
 def within_scope(permissions: frozenset[str], scope: str) -> frozenset[str]:

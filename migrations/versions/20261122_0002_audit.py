@@ -11,6 +11,24 @@ down_revision: str | None = "0001"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+OFTEN_EMPTY = ("project_id", "user_id", "acting_id", "object_type", "object_id", "address")
+# A row goes only to whoever said in this transaction how far back the log shall reach, and that never
+# reaches into the last thirty days.
+KEPT = """
+CREATE FUNCTION audit_events_are_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        IF OLD.created_at < nullif(current_setting('gavan.audit_kept_since', true), '')::timestamptz
+            AND OLD.created_at < now() - interval '30 days'
+        THEN
+            RETURN OLD;
+        END IF;
+    END IF;
+    RAISE EXCEPTION 'audit_events is append-only' USING ERRCODE = 'insufficient_privilege';
+END
+$$
+"""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -34,46 +52,34 @@ def upgrade() -> None:
         sa.Column("after", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
     )
-    op.create_index(
-        op.f("ix_audit_events_action_created_at_id"),
-        "audit_events",
-        ["action", "created_at", "id"],
-        unique=False,
-    )
-    op.create_index(op.f("ix_audit_events_created_at_id"), "audit_events", ["created_at", "id"], unique=False)
-    op.create_index(
-        op.f("ix_audit_events_project_id_created_at_id"),
-        "audit_events",
-        ["project_id", "created_at", "id"],
-        unique=False,
-    )
-    op.create_index(
-        op.f("ix_audit_events_user_id_created_at_id"),
-        "audit_events",
-        ["user_id", "created_at", "id"],
-        unique=False,
-    )
-    op.execute(
-        """
-        CREATE FUNCTION audit_events_are_kept() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            RAISE EXCEPTION 'audit_events is append-only' USING ERRCODE = 'insufficient_privilege';
-        END
-        $$
-        """
-    )
-    op.execute(
-        """
-        CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
-        FOR EACH STATEMENT EXECUTE FUNCTION audit_events_are_kept()
-        """
-    )
+    for column in ("action", "result"):
+        op.create_index(_index(column), "audit_events", [column, "created_at", "id"], unique=False)
+    op.create_index(_index(), "audit_events", ["created_at", "id"], unique=False)
+    for column in OFTEN_EMPTY:
+        op.create_index(
+            _index(column),
+            "audit_events",
+            [column, "created_at", "id"],
+            unique=False,
+            postgresql_where=sa.text(f"{column} IS NOT NULL"),
+        )
+    op.execute(KEPT)
+    # Always: not even a session that replays another's changes is let through.
+    for trigger, events, level in (
+        ("append_only", "UPDATE OR TRUNCATE", "STATEMENT"),
+        ("kept_for_a_while", "DELETE", "ROW"),
+    ):
+        op.execute(
+            f"CREATE TRIGGER {trigger} BEFORE {events} ON audit_events "
+            f"FOR EACH {level} EXECUTE FUNCTION audit_events_are_kept()"
+        )
+        op.execute(f"ALTER TABLE audit_events ENABLE ALWAYS TRIGGER {trigger}")
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_audit_events_user_id_created_at_id"), table_name="audit_events")
-    op.drop_index(op.f("ix_audit_events_project_id_created_at_id"), table_name="audit_events")
-    op.drop_index(op.f("ix_audit_events_created_at_id"), table_name="audit_events")
-    op.drop_index(op.f("ix_audit_events_action_created_at_id"), table_name="audit_events")
     op.drop_table("audit_events")
     op.execute("DROP FUNCTION audit_events_are_kept()")
+
+
+def _index(*columns: str) -> str:
+    return op.f("_".join(("ix_audit_events", *columns, "created_at_id")))
