@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from backend.mail.servers import SmsGateway, SmtpServer, parse_sender
 
 ROOT = Path(__file__).resolve().parent.parent
 WEAK_PASSWORDS = frozenset({"", "password", "postgres", "secret", "changeme", "gavan", "admin", "redis"})
@@ -34,6 +38,7 @@ class Settings(BaseSettings):
     edge_routes_file: Path
     edge_pid_file: Path
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
     engine: Literal["process"] = "process"
     engine_home: Path
@@ -44,9 +49,25 @@ class Settings(BaseSettings):
     access_token_expire_minutes: int = Field(default=15, ge=1, le=1440)
     refresh_token_expire_days: int = Field(default=30, ge=1, le=365)
     proof_minutes: int = Field(default=15, ge=1, le=1440)
-    login_rate_per_account: str = "10/5minutes"
+    signing_key_days: int = Field(default=90, ge=1)
+    guess_free_tries: int = Field(default=5, ge=1)
+    guess_free_tries_anywhere: int = Field(default=20, ge=1)
+    guess_longest_delay_seconds: float = Field(default=900, ge=1)
     login_rate_per_address: str = "60/5minutes"
     registration_rate_per_address: str = "30/hour"
+    code_rate_per_subject: str = "5/hour"
+    code_rate_per_address: str = "30/hour"
+    email_verification: Literal["off", "required", "sign_in"] | None = None
+    breached_passwords_file: Path | None = None
+
+    smtp_url: SecretStr | None = None
+    mail_from: str = ""
+    sms_gateway_url: SecretStr | None = None
+    sms_gateway_header: SecretStr | None = None
+    sms_gateway_format: Literal["json", "form"] = "json"
+    sms_gateway_body: str = '{"to": "{to}", "text": "{text}", "id": "{id}"}'
+    letter_lease_seconds: float = Field(default=60, ge=2)
+    letter_retention_days: int = Field(default=30, ge=2, le=3650)
 
     log_format: Literal["pretty", "json"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -63,14 +84,37 @@ class Settings(BaseSettings):
     job_relay_seconds: float = Field(default=2, ge=0.2)
     reconcile_seconds: float = Field(default=10, ge=0.5)
     services_per_project: int = Field(default=50, ge=1)
+    projects_per_user: int = Field(default=20, ge=1)
+    invitations_per_project: int = Field(default=50, ge=1)
+    invitation_rate_per_user: str = "30/hour"
+    invitation_days: int = Field(default=7, ge=1, le=365)
+    view_as_minutes: int = Field(default=15, ge=1, le=60)
+
+    audit_retention_days: int = Field(default=365, ge=30, le=36_500)
+    sign_in_retention_days: int = Field(default=180, ge=90)
 
     database_pool_size: int = Field(default=10, ge=2)
 
-    @field_validator("git_allowed_private", "trusted_proxies", mode="before")
+    @field_validator("git_allowed_private", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", origin):
+                raise ValueError("an origin is https://host or https://host:port, in small letters, no path")
         return value
 
     @field_validator("apps_url")
@@ -98,6 +142,29 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator(
+        *("smtp_url", "sms_gateway_url", "sms_gateway_header"),
+        *("email_verification", "breached_passwords_file"),
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _letters_can_be_sent(self) -> Self:
+        for name, parse in (("SMTP_URL", self.smtp_server), ("SMS_GATEWAY_URL", self.sms_gateway)):
+            try:
+                parse()
+            except ValueError as error:
+                raise ValueError(f"{name} {error}") from None
+        if self.smtp_url is not None or self.mail_from:
+            try:
+                parse_sender(self.mail_from)
+            except ValueError as error:
+                raise ValueError(f"MAIL_FROM {error}") from None
+        return self
+
     @model_validator(mode="after")
     def _production_is_strict(self) -> Self:
         if self.environment != "production":
@@ -110,6 +177,8 @@ class Settings(BaseSettings):
         for name, url in (("DATABASE_URL", self.database_url), ("REDIS_URL", self.redis_url)):
             if not url.get_secret_value().startswith("unix:") and _password_of(url) in WEAK_PASSWORDS:
                 problems.append(f"{name} has no password or a well-known one")
+        if any(origin.startswith("http:") for origin in self.cors_origins):
+            problems.append("CORS_ORIGINS has a page of plain http, which anybody on the way can rewrite")
         if self.git_allowed_private:
             problems.append("GIT_ALLOWED_PRIVATE opens the internal network to customers")
         if problems:
@@ -117,8 +186,31 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def order_needs_verified_email(self) -> bool:
+        """Unless it is said otherwise, an address has to be verified where letters can be sent."""
+        return (self.email_verification or ("required" if self.smtp_url else "off")) != "off"
+
+    @property
+    def sign_in_needs_verified_email(self) -> bool:
+        return self.email_verification == "sign_in"
+
+    @property
     def master_key(self) -> bytes:
         return base64.b64decode(self.secret_key.get_secret_value())
+
+    def smtp_server(self) -> SmtpServer | None:
+        return SmtpServer.parse(self.smtp_url.get_secret_value()) if self.smtp_url is not None else None
+
+    def sms_gateway(self) -> SmsGateway | None:
+        if self.sms_gateway_url is None:
+            return None
+        header = self.sms_gateway_header.get_secret_value() if self.sms_gateway_header is not None else None
+        return SmsGateway.parse(
+            self.sms_gateway_url.get_secret_value(),
+            header,
+            self.sms_gateway_body,
+            form=self.sms_gateway_format == "form",
+        )
 
     def sqlalchemy_url(self) -> str:
         return self.database_url.get_secret_value().replace("postgresql://", "postgresql+asyncpg://", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -26,6 +27,16 @@ class Parts:
     publisher: Publisher
     engine: Engine
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Committed at its end; what it accepted (jobs, letters) is published right after.
+
+        For capabilities that must not hold one while they hash, or that commit although they refuse.
+        """
+        async with self.database.transaction() as session:
+            yield session
+        self.publisher.publish_soon(session)
+
 
 async def get_parts(request: Request) -> Parts:
     # A plain function would be sent through a thread for each request.
@@ -38,9 +49,8 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
     Jobs that were accepted in it are published right after the commit.
     """
     parts = await get_parts(request)
-    async with parts.database.transaction() as session:
+    async with parts.transaction() as session:
         yield session
-    parts.publisher.publish_soon(session)
 
 
 PartsDep = Annotated[Parts, Depends(get_parts)]

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from loguru import logger
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from backend.logger import request_id
 
@@ -110,22 +111,52 @@ async def _gavan_error(_: Request, exc: Exception) -> Response:
     return problem(exc.status, exc.code, exc.title, exc.detail, errors=exc.errors, headers=exc.headers)
 
 
-async def _validation_error(_: Request, exc: Exception) -> Response:
+async def _validation_error(request: Request, exc: Exception) -> Response:
     # The offending value is left out: it may be a password.
     assert isinstance(exc, RequestValidationError)
     errors = [
         {"loc": list(error["loc"]), "message": error["msg"], "code": error["type"]} for error in exc.errors()
     ]
-    return problem(422, "invalid", Invalid.title, "One or more fields are not valid.", errors=errors)
+    methods = _methods_of(request)
+    if methods and request.method not in methods:
+        return _method_not_allowed(methods)
+    return problem(422, Invalid.code, Invalid.title, "One or more fields are not valid.", errors=errors)
 
 
-_TITLES = {404: ("not_found", NotFound.title), 405: ("method_not_allowed", "Method not allowed")}
+_NO_TEXT = "There was an error parsing the body"
+"""What FastAPI says, with 400, of a body that is no text; one that is no JSON is 422 to it."""
 
 
-async def _http_error(_: Request, exc: Exception) -> Response:
+async def _http_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
-    code, title = _TITLES.get(exc.status_code, ("http_error", "Error"))
+    if exc.detail == _NO_TEXT:
+        errors = [{"loc": ["body"], "message": str(exc.detail), "code": "unreadable"}]
+        return problem(422, Invalid.code, Invalid.title, "The body cannot be read.", errors=errors)
+    if exc.status_code == 405:
+        return _method_not_allowed(_methods_of(request))
+    code, title = ("not_found", NotFound.title) if exc.status_code == 404 else ("http_error", "Error")
     return problem(exc.status_code, code, title, str(exc.detail), headers=dict(exc.headers or {}))
+
+
+def _method_not_allowed(methods: set[str]) -> Response:
+    allow = {"Allow": ", ".join(sorted(methods))}
+    return problem(405, "method_not_allowed", "Method not allowed", "Method Not Allowed", headers=allow)
+
+
+def _methods_of(request: Request) -> set[str]:
+    """All methods of the path: the framework knows those of the first route that has it.
+
+    `/tokens/end-all` is that path, and no token of `/tokens/{id}` with an odd id.
+    """
+    found = [route for route in request.app.routes if isinstance(route, Route) and _has(route, request)]
+    fewest = min((len(route.param_convertors) for route in found), default=0)
+    return {
+        method for route in found if len(route.param_convertors) == fewest for method in route.methods or ()
+    }
+
+
+def _has(route: Route, request: Request) -> bool:
+    return route.matches(request.scope)[0] is not Match.NONE
 
 
 def unexpected(method: str, path: str, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from backend.engines.registry import make_engine
 from backend.jobs.publisher import Publisher
 from backend.logger import setup
 from backend.routers import ROUTERS
+from backend.utils.crossorigin import CrossOrigin
 from backend.utils.middleware import Boundary
 from backend.utils.notify import Notices
 
@@ -45,6 +46,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # A path that is not in the document is no path, and no address is made of a Host header.
+        redirect_slashes=False,
         **openapi.METADATA,
     )
     database = Database(settings)
@@ -55,4 +58,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.router.routes.extend(router.routes)
     openapi.install(app)
     app.add_middleware(Boundary)
+    app.add_middleware(CrossOrigin, settings=settings)
     return app

@@ -19,9 +19,10 @@ from backend import models  # noqa: F401  (the mapper needs all of them)
 from backend.catalogue import loading
 from backend.config import ROOT, Settings, get_settings
 from backend.database import Database
+from backend.oauth import keys
 from backend.oauth.clients import ensure_clients
 from backend.roles.shipped import ensure_roles
-from backend.users.administrator import create_admin
+from backend.users.administrator import create_admin, vouch
 
 DOCUMENT = ROOT / "openapi" / "openapi.json"
 T = TypeVar("T")
@@ -55,6 +56,23 @@ def make_admin(arguments: argparse.Namespace) -> int:
         return {"email": user.email, "created": password is not None, "password": password}
 
     print(json.dumps(in_transaction(work)))
+    return 0
+
+
+def verify_email(arguments: argparse.Namespace) -> int:
+    async def work(session: AsyncSession) -> bool:
+        return await vouch(session, arguments.email)
+
+    known = in_transaction(work)
+    print(json.dumps({"email": arguments.email, "verified": known}))
+    return 0 if known else 1
+
+
+def rotate_keys(arguments: argparse.Namespace) -> int:
+    async def work(session: AsyncSession) -> str | None:
+        return await keys.rotate(session, get_settings(), compromised=arguments.compromised)
+
+    print(json.dumps({"kid": in_transaction(work)}))
     return 0
 
 
@@ -103,6 +121,14 @@ def main() -> int:
     admin = commands.add_parser("create-admin", help="an administrator with a random password, printed once")
     admin.add_argument("--email", required=True)
     admin.set_defaults(run=make_admin)
+    verified = commands.add_parser("verify-email", help="vouch for the e-mail address of an account")
+    verified.add_argument("--email", required=True)
+    verified.set_defaults(run=verify_email)
+    rotation = commands.add_parser("rotate-keys", help="a new key to sign access tokens with")
+    rotation.add_argument(
+        "--compromised", action="store_true", help="the old keys are worth nothing from now on"
+    )
+    rotation.set_defaults(run=rotate_keys)
     document = commands.add_parser("export-openapi", help="write openapi/openapi.json")
     document.add_argument("--check", action="store_true", help="only compare; exit 1 if it differs")
     document.set_defaults(run=export_openapi)

@@ -3,6 +3,7 @@
 from backend.audit import models as audit
 from backend.catalogue import models as catalogue
 from backend.database import Base
+from backend.factors import models as factors
 from backend.jobs import models as jobs
 from backend.mail import models as mail
 from backend.oauth import models as oauth
@@ -10,12 +11,14 @@ from backend.projects import models as projects
 from backend.roles import models as roles
 from backend.services import models as services
 from backend.users import models as users
+from backend.verificationcodes import models as verificationcodes
 
 metadata = Base.metadata
 
 __all__ = [
     "audit",
     "catalogue",
+    "factors",
     "jobs",
     "mail",
     "metadata",
@@ -24,4 +27,5 @@ __all__ = [
     "roles",
     "services",
     "users",
+    "verificationcodes",
 ]

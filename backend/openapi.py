@@ -7,7 +7,10 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.responses import HTMLResponse, Response
 
 from backend.exceptions import PROBLEM
@@ -17,7 +20,9 @@ METADATA: dict[str, Any] = {
     "description": (
         "Everything the Gavan panel does, it does through this API.\n\n"
         "**Sign in**: `POST /oauth/token` (form: `grant_type=password`, `client_id=cli`, `username`, "
-        "`password`), then send `Authorization: Bearer …`.\n\n"
+        "`password`), then send `Authorization: Bearer …`. An account with a second factor is answered with "
+        "the error `mfa_required` and an `mfa_token`: send that with "
+        "`grant_type=urn:gavan:params:oauth:grant-type:mfa` and `otp`, `recovery_code` or `passkey`.\n\n"
         "**Work** answers `202` with `Location: /api/v1/jobs/{id}`; follow the job there or as a stream of "
         "server-sent events at `/api/v1/jobs/{id}/events`.\n\n"
         "**Repeat safely**: send `Idempotency-Key` with every POST that starts work; the same key and body "
@@ -28,12 +33,17 @@ METADATA: dict[str, Any] = {
     "license_info": {"name": "MIT", "identifier": "MIT"},
 }
 TAGS = [
-    {"name": "oauth", "description": "Tokens (RFC 6749, 7009, 8414)."},
+    {"name": "oauth", "description": "Tokens (RFC 6749, 7009, 7636, 7662, 8414, 9207)."},
     {"name": "account", "description": "Registration and the signed-in person."},
+    {
+        "name": "applications",
+        "description": "Applications and personal tokens, and who was given access; see the tag `oauth`.",
+    },
     {"name": "projects", "description": "Every resource belongs to a project; membership gives access."},
     {"name": "catalogue", "description": "What can be ordered."},
     {"name": "services", "description": "Ordered services: life cycle, deployments, variables, logs."},
     {"name": "jobs", "description": "Accepted work and its progress."},
+    {"name": "audit", "description": "What was done, by whom, from where."},
     {"name": "admin", "description": "For the operator."},
     {"name": "system", "description": "Health of the API itself."},
 ]
@@ -47,20 +57,42 @@ _PROBLEM_SCHEMA = {
         "status": {"type": "integer", "examples": [404]},
         "detail": {"type": "string", "examples": ["There is no such service."]},
         "code": {"type": "string", "description": "Stable, for programs.", "examples": ["not_found"]},
-        "request_id": {"type": ["string", "null"]},
+        "request_id": {
+            "type": ["string", "null"],
+            "description": "Names the request in the logs.",
+            "examples": ["a51d2e0c9f6b4f0d8e7c3b2a19080706"],
+        },
         "errors": {
             "type": "array",
+            "description": "Of a payload: what is wrong with which field.",
             "items": {
                 "type": "object",
                 "required": ["loc", "message", "code"],
                 "properties": {
-                    "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
-                    "message": {"type": "string"},
-                    "code": {"type": "string"},
+                    "loc": {
+                        "type": "array",
+                        "items": {"type": ["string", "integer"]},
+                        "examples": [["body", "name"]],
+                    },
+                    "message": {"type": "string", "examples": ["This name is reserved."]},
+                    "code": {"type": "string", "examples": ["name_reserved"]},
                 },
             },
         },
     },
+}
+EVENTS = "text/event-stream"
+WORK: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "Accepted; `Location` names the job in which it is done.",
+        "headers": {
+            "Location": {
+                "required": True,
+                "schema": {"type": "string", "format": "uri-reference"},
+                "example": "/api/v1/jobs/0197a2c4-5d3e-7b1a-9c2f-1e0d8b7a6c5d",
+            }
+        },
+    }
 }
 _MEANING = {
     400: "Malformed request",
@@ -84,6 +116,29 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def events(words: str, **kinds: type[BaseModel] | None) -> dict[int | str, dict[str, Any]]:
+    """The 200 of a stream: its events by name, and the model that an event's data is as JSON."""
+    return {200: {"description": words, "content": {EVENTS: {"itemSchema": {"oneOf": _events(kinds)}}}}}
+
+
+def _events(kinds: dict[str, type[BaseModel] | None]) -> list[dict[str, Any]]:
+    nothing: dict[str, Any] = {"type": "object", "maxProperties": 0}
+    contents = {
+        name: {"$ref": f"#/components/schemas/{model.__name__}"} if model else nothing
+        for name, model in kinds.items()
+    }
+    return [
+        {
+            "required": ["event", "data"],
+            "properties": {
+                "event": {"const": name},
+                "data": {"contentMediaType": "application/json", "contentSchema": content},
+            },
+        }
+        for name, content in contents.items()
+    ]
+
+
 def document(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         schema = get_openapi(
@@ -101,10 +156,29 @@ def document(app: FastAPI) -> dict[str, Any]:
             schemas.pop(name, None)
         for path in schema["paths"].values():
             for operation in path.values():
-                if "422" in operation.get("responses", {}):
-                    operation["responses"]["422"] = problems(422)[422]
+                responses = operation.get("responses", {})
+                if "422" in responses:
+                    responses["422"] = problems(422)[422]
+        _say_scopes(app, schema)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _say_scopes(app: FastAPI, schema: dict[str, Any]) -> None:
+    """What a token must hold for each operation; FastAPI knows only scopes that `Security` names."""
+    for route in app.routes:
+        if not isinstance(route, APIRoute) or not route.include_in_schema:
+            continue
+        needed = sorted(_scopes_below(route.dependant))
+        for method in route.methods or ():
+            operation = schema["paths"][route.path_format][method.lower()]
+            for requirement in operation.get("security", ()):
+                requirement.update(dict.fromkeys(requirement, needed))
+
+
+def _scopes_below(dependant: Dependant) -> set[str]:
+    found = set(getattr(dependant.call, "scopes", ()))
+    return found.union(*(_scopes_below(one) for one in dependant.dependencies))
 
 
 def export(app: FastAPI) -> bytes:

@@ -2,31 +2,53 @@
 
 from fastapi import APIRouter
 
+from backend.audit import router as audit
 from backend.catalogue.router import router as catalogue
+from backend.factors import router as factors
 from backend.jobs import router as jobs
+from backend.lk.contacts_router import router as contacts
+from backend.lk.data_router import router as own_data
 from backend.lk.router import router as lk
+from backend.lk.sessions_router import router as own_sessions
+from backend.mail.router import admin as admin_letters
 from backend.monitoring import router as monitoring
+from backend.oauth.applications_router import router as applications
 from backend.oauth.router import router as oauth
+from backend.projects.invitations_router import router as invitations
 from backend.projects.router import router as projects
+from backend.roles.router import admin as admin_roles
 from backend.services import router as services
 from backend.services.deployments_router import router as deployments
 from backend.services.orders_router import router as orders
 from backend.services.variables_router import router as variables
+from backend.users.admin_router import admin as admin_users
 from backend.users.router import router as users
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth,
     users,
     lk,
+    contacts,
+    own_data,
+    factors.router,
+    own_sessions,
+    applications,
     projects,
+    invitations,
     catalogue,
     orders,
     services.router,
     variables,
     deployments,
     jobs.router,
+    audit.router,
     monitoring.admin,
+    admin_users,
+    admin_roles,
     services.admin,
     jobs.admin,
+    factors.admin,
+    audit.admin,
+    admin_letters,
     monitoring.router,
 )

@@ -44,10 +44,11 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "beat_schedule": {
             "relay": _every(settings.job_relay_seconds, "jobs.relay"),
+            "relay-letters": _every(settings.job_relay_seconds, "letters.relay"),
             "reconcile": _every(settings.reconcile_seconds, "services.reconcile"),
             "sweep-services": _every(HOUR, "services.sweep"),
-            "sweep-jobs": _every(HOUR, "jobs.sweep"),
             "sweep-users": _every(HOUR, "users.sweep"),
+            "rotate-keys": _every(HOUR, "users.rotate_keys"),
         },
         "beat_max_loop_interval": 1,
     }

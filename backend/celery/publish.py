@@ -1,4 +1,4 @@
-"""Sending a job's id to the broker. Tasks carry ids, never bodies or secrets."""
+"""Sending a row's id to the broker. Tasks carry ids, never bodies or secrets."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from celery import Celery
 
 from backend.celery.config import configuration
 from backend.config import Settings, get_settings
-
-RUN = "jobs.run"
 
 
 def sender() -> Celery:
@@ -25,6 +23,6 @@ def _sender_of(settings: Settings) -> Celery:
     return app
 
 
-def send(job: UUID, queue: str) -> None:
+def send(task: str, row_id: UUID, queue: str) -> None:
     """Blocks until the broker took it; raises kombu's `OperationalError` when it does not answer."""
-    sender().send_task(RUN, (str(job),), queue=queue, ignore_result=True)
+    sender().send_task(task, (str(row_id),), queue=queue, ignore_result=True)

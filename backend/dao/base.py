@@ -15,10 +15,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from sqlalchemy import CursorResult, Executable, Row, Select, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Executable,
+    Row,
+    Select,
+    delete,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.database import Base
+
+BATCH = 5_000
+"""Rows at most that one transaction removes of what is too old."""
 
 AnySelect = Select[*tuple[Any, ...]]
 
@@ -95,6 +109,16 @@ class BaseDAO(Store[Any, M]):
         """Run a statement that returns no rows; gives how many it touched."""
         result = await self.session.execute(statement, parameters)
         return result.rowcount if isinstance(result, CursorResult) else 0
+
+    async def delete_some(self, condition: ColumnElement[bool], limit: int = BATCH) -> int:
+        """Delete at most so many rows that meet the condition, passing over those that are in use."""
+        key = inspect(self.model).primary_key[0]
+        some = select(key).where(condition).limit(limit).with_for_update(skip_locked=True)
+        return await self.execute(delete(self.model).where(key.in_(some.scalar_subquery())))
+
+    async def try_lock(self, name: str) -> bool:
+        """`lock` for those who do not wait: whether nobody else holds the name."""
+        return bool(await self.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0)))))
 
     async def lock(self, name: str) -> None:
         """Serialise with everyone who asks for the same name, until this transaction ends."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -96,6 +96,16 @@ class Listing:
         sql, values = self._bound(query, backwards, after)
         rows: Sequence[Any] = await pool.fetch(sql, *values)
         return self._render(list(rows), query, backwards, after is not None)
+
+    async def walk(self, pool: asyncpg.Pool, query: Query) -> AsyncIterator[list[dict[str, Any]]]:
+        """All rows to the last, in lists of at most `query.size`; no connection is held between two."""
+        while True:
+            sql, values = self.statement(query)
+            rows: Sequence[Any] = await pool.fetch(sql, *values)
+            yield [self._shape(row) for row in rows[: query.size]]
+            if len(rows) <= query.size:
+                return
+            query = replace(query, cursor=_cursor("n", self._place(query), rows[query.size - 1]))
 
     def statement(self, query: Query) -> tuple[str, list[Any]]:
         """What `page` sends to the database: SQL and parameters. It asks for one row more than the page."""

@@ -14,6 +14,9 @@ from backend.context import Parts
 from backend.dao.base import AnySelect, BaseDAO
 from backend.engines.base import EngineError
 from backend.jobs.models import Job
+from backend.mail.catalogue import Channel
+from backend.mail.models import Letter
+from backend.mail.transports import ConsoleTransport, transports_of
 from backend.services.models import Service
 from backend.users.models import User
 
@@ -32,13 +35,29 @@ async def overview(parts: Parts, session: AsyncSession) -> dict[str, Any]:
     counted = func.count().label("count")
     services = select(Service.status.label("state"), counted).where(Service.deleted_at.is_(None))
     jobs = select(Job.state, counted)
+    letters = select(Letter.state, counted)
     return {
         "services": await counts.by(services.group_by(Service.status)),
         "jobs": await counts.by(jobs.group_by(Job.state)),
+        "letters": await counts.by(letters.group_by(Letter.state)),
+        "delivery": _delivery(parts),
         "users": await counts.scalar(select(func.count()).select_from(User)),
         "engine": await _engine(parts),
         "parts": await _parts(parts),
     }
+
+
+def _delivery(parts: Parts) -> dict[str, str]:
+    """Whether letters and text messages have a way out."""
+    transports = transports_of(parts.settings)
+
+    def way(channel: Channel) -> str:
+        transport = transports.get(channel)
+        if transport is None:
+            return "missing"
+        return "console" if isinstance(transport, ConsoleTransport) else "configured"
+
+    return {channel.value: way(channel) for channel in Channel}
 
 
 async def _engine(parts: Parts) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
@@ -27,20 +27,29 @@ class Health(BaseModel):
 
 
 class Part(BaseModel):
-    name: str
+    name: str = Field(examples=["postgres"])
     state: str = Field(examples=["up"])
 
 
 class EngineView(BaseModel):
-    name: str
-    isolation: str
-    warnings: list[str]
+    name: str = Field(examples=["process"])
+    isolation: str = Field(description="What keeps apps apart.", examples=["bubblewrap"])
+    warnings: list[str] = Field(description="What the operator should know of it.")
+
+
+class Delivery(BaseModel):
+    """`missing`: what is written waits, for a day; `console`: the worker prints it (development)."""
+
+    email: Literal["configured", "missing"]
+    sms: Literal["configured", "console", "missing"]
 
 
 class Overview(BaseModel):
-    services: dict[str, int]
-    jobs: dict[str, int]
-    users: int
+    services: dict[str, int] = Field(description="By status.", examples=[{"running": 12}])
+    jobs: dict[str, int] = Field(description="By state.", examples=[{"succeeded": 40, "failed": 1}])
+    letters: dict[str, int] = Field(description="By state.", examples=[{"sent": 9}])
+    delivery: Delivery
+    users: int = Field(examples=[7])
     engine: EngineView
     parts: list[Part]
 

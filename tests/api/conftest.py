@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -10,8 +11,16 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from backend.database import Database
-from tests.api.operations import Operation, operations, order_body
+from backend.database import Database, now
+from backend.factors.dao import PasskeyDAO
+from backend.factors.models import Passkey
+from backend.mail import outbox
+from backend.oauth.dao import ClientDAO, ConsentDAO, PersonalTokenDAO, SessionDAO
+from backend.oauth.models import Consent, OAuthClient, OAuthSession, PersonalToken
+from backend.oauth.tokens import digest
+from backend.projects.dao import InvitationDAO
+from backend.projects.models import Invitation
+from tests.api.operations import APPLICATION, INVITATION, Operation, operations, order_body
 from tests.support.people import Person, UserFactory
 
 
@@ -33,16 +42,56 @@ async def stranger(user_factory: UserFactory) -> Person:
 
 
 @pytest.fixture
-async def objects(client: httpx.AsyncClient, owner: Person) -> dict[str, str]:
+async def objects(client: httpx.AsyncClient, owner: Person, database: Database) -> dict[str, str]:
     """The ids of what the owner has, by the names that paths use."""
     answer = await client.post("/api/v1/orders", json=order_body(), headers=owner.headers)
     assert answer.status_code == 202, answer.text
     accepted = answer.json()
+    async with database.transaction() as session:
+        letter_id = await outbox.write(session, "test", to=owner.email, locale="en", name="Ada")
+        invitation = Invitation(
+            project_id=owner.project_id,
+            email="invited@example.com",
+            role="viewer",
+            token_hash=digest(INVITATION),
+            invited_by=owner.id,
+            expires_at=now() + timedelta(days=7),
+        )
+        await InvitationDAO(session).add(invitation)
+        application = OAuthClient(
+            id=APPLICATION,
+            owner_id=owner.id,
+            name="Tide calendar",
+            grants=["authorization_code", "refresh_token"],
+            redirect_uris=["https://tides.example.com/back"],
+            scopes=["me:read", "services:read"],
+            secret_hash=digest("x"),
+        )
+        consent = Consent(user_id=owner.id, client_id=APPLICATION, scope="me:read")
+        token = PersonalToken(user_id=owner.id, name="Nightly", token_hash=digest("x"), scope="me:read")
+        await ClientDAO(session).add(application)
+        await ConsentDAO(session).add(consent)
+        await PersonalTokenDAO(session).add(token)
+        passkey = Passkey(user_id=owner.id, credential_id=b"x", public_key=b"x", transports=[], synced=False)
+        passkey.name = "Blue key"
+        await PasskeyDAO(session).add(passkey)
+        elsewhere = OAuthSession(user_id=owner.id, client_id="cli", expires_at=now() + timedelta(days=1))
+        await SessionDAO(session).add(elsewhere)
     return {
         "project_id": str(owner.project_id),
         "service_id": accepted["service_id"],
         "deployment_id": accepted["deployment_id"],
         "job_id": accepted["job_id"],
+        "letter_id": str(letter_id),
+        "invitation_id": str(invitation.id),
+        "user_id": str(owner.id),
+        "passkey_id": str(passkey.id),
+        "session_id": str(elsewhere.id),
+        "application_id": APPLICATION,
+        "token_id": str(token.id),
+        "grant_id": str(consent.id),
+        "role_name": "user",
+        "template_name": "test",
     }
 
 

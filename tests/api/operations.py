@@ -10,18 +10,55 @@ from uuid import uuid4
 import httpx
 from fastapi import FastAPI
 
+from tests.support.people import PASSWORD
+
 PUBLIC = frozenset(
     {
         *("oauth_token", "oauth_revoke", "oauth_jwks", "oauth_metadata", "users_register"),
-        *("plans_list", "templates_list", "system_health", "system_ready"),
+        *("oauth_authorize", "oauth_introspect"),
+        *("users_verify_email", "users_reset_password", "users_request_password_reset"),
+        "users_restore_email",
+        *("plans_list", "templates_list", "system_health", "system_ready", "passkeys_options"),
     }
 )
 """Answered without a token: everything else says 401."""
 
-OWN = frozenset({"me_get", "me_update", "projects_list", "orders_create"})
+OWN = frozenset(
+    {
+        *("me_get", "me_update", "projects_list", "orders_create", "audit_list", "audit_export"),
+        *("me_second_factors", "me_totp_prepare", "me_totp_confirm", "me_totp_remove"),
+        *("me_recovery_codes_renew", "me_passkeys_options", "me_passkeys_add", "me_proof_options"),
+        *("me_proof", "me_sessions_list", "me_sessions_end_others", "me_sign_ins_list"),
+        *("me_change_password", "me_send_verification", "me_confirm_email_code", "me_change_email"),
+        *("me_cancel_email_change", "me_add_phone", "me_confirm_phone", "me_remove_phone"),
+        *("me_export", "me_delete"),
+        *("projects_create", "invitations_preview", "invitations_accept"),
+        *("applications_create", "tokens_create", "consent_get", "consent_decide"),
+    },
+)
 """About nobody but whoever asks, although there is no id in the path."""
 
-EMPTY_LISTS = frozenset({"services_list", "orders_list", "jobs_list"})
+SHOWN = frozenset(
+    {
+        *("users_verify_email", "users_reset_password", "users_restore_email", "me_confirm_email_code"),
+        *("me_confirm_phone", "me_change_password", "me_delete", "me_totp_confirm", "me_passkeys_add"),
+        *("invitations_preview", "invitations_accept"),
+    }
+)
+"""Want something shown that no example can hold: a link or code that was sent, the present password."""
+
+NAMES = frozenset({"role_name", "template_name"})
+"""In paths: not ids, but names that people choose."""
+
+INVITATION = "a-link-to-the-project-of-the-owner-000000000"
+"""The token of an open invitation, in the fixture `objects`."""
+
+APPLICATION = "0199c2d4-9f3e-7c51-b2a4-3d5e6f708192"
+"""The owner's application, in the fixture `objects`: the one of the document's examples."""
+
+EMPTY_LISTS = frozenset(
+    {"services_list", "orders_list", "jobs_list", "applications_list", "tokens_list", "grants_list"}
+)
 
 
 def order_body() -> dict[str, Any]:
@@ -42,14 +79,54 @@ FORMS = {
         "password": "x",
     },
     "oauth_revoke": {"client_id": "cli", "token": "x"},
+    "oauth_introspect": {"client_id": "cli", "token": "x"},
 }
+_CREDENTIAL = {"id": "AA", "rawId": "AA", "type": "public-key", "response": {"clientDataJSON": "e30"}}
 BODIES: dict[str, Any] = {
     "users_register": lambda: {"email": f"{uuid4().hex}@example.com", "password": "a lighthouse on a quay"},
+    "users_verify_email": lambda: {"token": uuid4().hex},
+    "users_request_password_reset": lambda: {"email": f"{uuid4().hex}@example.com"},
+    "users_reset_password": lambda: {"token": uuid4().hex, "password": "a lighthouse on a quay"},
+    "users_restore_email": lambda: {"token": uuid4().hex},
     "me_update": lambda: {"name": "Somebody"},
+    "me_change_password": lambda: {"current_password": "not this one", "password": "gulls over the quay"},
+    "me_confirm_email_code": lambda: {"code": "000000"},
+    "me_change_email": lambda: {"email": f"{uuid4().hex}@example.com"},
+    "me_add_phone": lambda: {"phone": "+7 912 345-67-89"},
+    "me_confirm_phone": lambda: {"code": "000000"},
+    "me_delete": lambda: {"password": "not this one"},
+    "me_totp_confirm": lambda: {"code": "000000"},
+    "me_passkeys_add": lambda: {"name": "Blue key", "credential": _CREDENTIAL},
+    "me_passkeys_rename": lambda: {"name": "Red key"},
+    "me_proof": lambda: {"password": PASSWORD},
+    "passkeys_options": dict,
     "orders_create": order_body,
     "services_update": lambda: {"health_path": "/changed"},
     "variables_replace": lambda: {"variables": {"TOKEN": "another value"}},
     "deployments_create": dict,
+    "applications_create": lambda: {
+        "name": "Tide calendar",
+        "confidential": True,
+        "grants": ["authorization_code"],
+        "redirect_uris": ["https://tides.example.com/back"],
+        "scopes": ["me:read"],
+    },
+    "applications_update": lambda: {"name": "Moon calendar"},
+    "applications_rotate_secret": lambda: {"grace_hours": 1},
+    "tokens_create": lambda: {"name": "Nightly", "scopes": ["me:read"], "networks": ["198.51.100.0/24"]},
+    "consent_decide": lambda: {"decision": "deny", "client_id": APPLICATION, "state": "x"},
+    "projects_create": lambda: {"name": "Harbour office"},
+    "projects_update": lambda: {"name": "Pilot station"},
+    "projects_transfer": lambda: {"user_id": str(uuid4())},
+    "members_update": lambda: {"role": "owner"},
+    "invitations_create": lambda: {"email": f"{uuid4().hex}@example.com", "role": "viewer"},
+    "invitations_preview": lambda: {"token": INVITATION},
+    "invitations_accept": lambda: {"token": INVITATION},
+    "admin_users_update": lambda: {"active": True},
+    "admin_users_set_roles": lambda: {"roles": ["user"]},
+    "admin_view_as_start": lambda: {"reason": "Ticket 204"},
+    "admin_roles_create": lambda: {"name": f"r{uuid4().hex[:8]}", "title": "Night watch", "permissions": []},
+    "admin_roles_update": dict,
 }
 
 
@@ -74,6 +151,10 @@ class Operation:
     @property
     def is_admin(self) -> bool:
         return "admin" in self.document["tags"]
+
+    @property
+    def is_stream(self) -> bool:
+        return "stream" in self.path or "events" in self.path
 
     @property
     def is_list(self) -> bool:

@@ -9,7 +9,7 @@ import httpx
 import orjson
 import pytest
 
-from tests.api.operations import BODIES, PUBLIC, Operation, is_problem, order_body
+from tests.api.operations import BODIES, NAMES, PUBLIC, Operation, is_problem, order_body
 from tests.support.people import Person
 
 NASTY = [
@@ -34,23 +34,26 @@ def is_right(operation: Operation, answer: httpx.Response, *statuses: int) -> bo
     return answer.status_code in statuses and operation.declares(answer) and is_problem(answer)
 
 
-async def test_ids(client: httpx.AsyncClient, walk: list[Operation], owner: Person) -> None:
+async def test_ids(client: httpx.AsyncClient, walk: list[Operation], owner: Person, admin: Person) -> None:
     nothing = "00000000-0000-7000-8000-000000000000"
     for operation in walk:
-        for name in operation.ids:
+        headers = admin.headers if operation.is_admin else owner.headers
+        for name in set(operation.ids) - NAMES:
             known = dict.fromkeys(operation.ids, nothing)
-            answer = await operation.call(client, known, headers=owner.headers)
+            answer = await operation.call(client, known, headers=headers)
             assert is_right(operation, answer, 404), (operation.id, answer.text)
             for wrong in ("x", "0", "-", nothing[:-1], nothing + "0", "%00", "%2e%2e", "null", "💣"):
-                answer = await operation.call(client, {**known, name: wrong}, headers=owner.headers)
+                answer = await operation.call(client, {**known, name: wrong}, headers=headers)
                 assert is_right(operation, answer, 422), (operation.id, wrong, answer.text)
 
 
-async def test_pages(client: httpx.AsyncClient, walk: list[Operation], objects, admin: Person) -> None:  # type: ignore[no-untyped-def]
+async def test_pages(  # type: ignore[no-untyped-def]
+    client: httpx.AsyncClient, walk: list[Operation], objects, owner: Person, admin: Person
+) -> None:
     lists = [operation for operation in walk if operation.is_list]
     assert len(lists) >= 7
     for operation in lists:
-        headers = admin.headers
+        headers = admin.headers if operation.is_admin else owner.headers
         wrong: list[tuple[dict[str, Any], int]] = [
             *(({"size": size}, 422) for size in ("0", "101", "-1", "x", "", "1.5", "9" * 30)),
             *(({"sort": sort}, 422) for sort in ("", "id", "password", "--name", "created_at;", "-")),
@@ -67,9 +70,15 @@ async def test_pages(client: httpx.AsyncClient, walk: list[Operation], objects, 
 
 
 ROWS_OF = {
+    **{"me_sessions_list": "oauth_sessions", "me_sign_ins_list": "sign_ins"},
     **{"projects_list": "projects", "orders_list": "orders", "deployments_list": "deployments"},
     **{"services_list": "services", "admin_services_list": "services"},
     **{"jobs_list": "jobs", "admin_jobs_list": "jobs"},
+    **{"applications_list": "oauth_clients", "tokens_list": "oauth_personal_tokens"},
+    "grants_list": "oauth_consents",
+    **{"members_list": "project_members", "invitations_list": "project_invitations"},
+    **{"admin_users_list": "users", "admin_letters_list": "letters"},
+    **{"audit_list": "audit_events", "admin_audit_list": "audit_events"},
 }
 
 
@@ -119,7 +128,7 @@ async def test_parameters(  # type: ignore[no-untyped-def]
 ) -> None:
     """Whatever text stands in a parameter: an answer that is declared, never an accident."""
     for operation in walk:
-        if "stream" in operation.path or "events" in operation.path:
+        if operation.is_stream:
             continue
         for name in operation.parameters:
             for value in NASTY[:2] + NASTY[3:]:
@@ -127,7 +136,7 @@ async def test_parameters(  # type: ignore[no-untyped-def]
                 params = {name: value[:4000]}
                 answer = await operation.call(client, objects, headers=whose.headers, params=params)
                 assert operation.declares(answer), (operation.id, name, value[:20], answer.text)
-                assert answer.status_code in (200, 202, 503) or is_problem(answer)
+                assert answer.status_code < 400 or answer.status_code == 503 or is_problem(answer)
 
 
 async def test_fields(client: httpx.AsyncClient, walk: list[Operation], objects, owner: Person) -> None:  # type: ignore[no-untyped-def]

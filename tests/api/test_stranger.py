@@ -1,4 +1,4 @@
-"""What belongs to somebody else does not exist: the whole API document, walked with other people's tokens."""
+"""What belongs to somebody else does not exist: what the matrix (`tests/api/matrix`) does not say of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import httpx
 from fastapi import FastAPI
 
 from backend.database import Database
-from backend.projects.membership import add_member
 from tests.api.operations import EMPTY_LISTS, OWN, PUBLIC, Operation, is_problem
 from tests.support.people import Person, UserFactory
+from tests.support.undo import undone
 
 
 async def test_a_stranger(  # type: ignore[no-untyped-def]
@@ -36,13 +36,18 @@ async def test_a_stranger(  # type: ignore[no-untyped-def]
 
 
 async def test_the_walk_would_notice(
-    client: httpx.AsyncClient, walk: list[Operation], objects: dict[str, str], owner: Person
+    client: httpx.AsyncClient,
+    walk: list[Operation],
+    objects: dict[str, str],
+    owner: Person,
+    database: Database,
 ) -> None:
     """To the owner the same calls are answered: the 404s above are about who asks."""
     for operation in walk:
-        if operation.ids and "stream" not in operation.path and "events" not in operation.path:
-            answer = await operation.call(client, objects, headers=owner.headers)
-            assert answer.status_code in (200, 202, 409, 503), (operation.id, answer.text)
+        if operation.ids and not operation.is_admin and not operation.is_stream:
+            async with undone(database):
+                answer = await operation.call(client, objects, headers=owner.headers)
+            assert answer.is_success or answer.status_code in (409, 503), (operation.id, answer.text)
             assert operation.declares(answer), (operation.id, answer.status_code)
 
 
@@ -71,58 +76,16 @@ async def test_filters_and_bodies_that_name_what_is_not_theirs(  # type: ignore[
     assert await everything() == before
 
 
-async def test_a_narrow_scope(
-    client: httpx.AsyncClient, walk: list[Operation], objects: dict[str, str], user_factory: UserFactory
-) -> None:
-    """A token for less than its user may: 403, whatever else it asks."""
-    person = await user_factory(scope="me:read")
-    for operation in walk:
-        if operation.id in PUBLIC or operation.id == "me_get":
-            continue
-        answer = await operation.call(client, objects, headers=person.headers)
-        assert answer.status_code == 403, (operation.id, answer.status_code)
-        assert is_problem(answer)
-        assert operation.declares(answer)
-
-
-async def test_support_and_administrators_see_but_do_not_touch(  # type: ignore[no-untyped-def]
-    client: httpx.AsyncClient, walk: list[Operation], objects, user_factory: UserFactory, everything
+async def test_administrators_see_what_is_not_theirs_in_lists_of_their_own(
+    client: httpx.AsyncClient, objects: dict[str, str], user_factory: UserFactory
 ) -> None:
     admin = await user_factory(roles=("user", "admin"))
-    before = await everything()
-    for operation in walk:
-        if operation.method == "GET" or not operation.ids:
-            continue
-        answer = await operation.call(client, objects, headers=admin.headers)
-        assert answer.status_code == 404, (operation.id, answer.status_code)
-    assert await everything() == before
     path = f"/api/v1/services/{objects['service_id']}"
     assert (await client.get(path, headers=admin.headers)).status_code == 200
     assert (await client.get(f"{path}/variables", headers=admin.headers)).status_code == 404
     assert (await client.get("/api/v1/services", headers=admin.headers)).json()["items"] == []
     listed = (await client.get("/api/v1/admin/services", headers=admin.headers)).json()["items"]
     assert [item["id"] for item in listed] == [objects["service_id"]]
-
-
-async def test_a_viewer_of_the_project_sees_and_changes_nothing(  # type: ignore[no-untyped-def]
-    client: httpx.AsyncClient,
-    walk: list[Operation],
-    objects,
-    owner: Person,
-    stranger: Person,
-    database: Database,
-    everything,
-) -> None:
-    async with database.transaction() as session:
-        await add_member(session, owner.project_id, stranger.id, "viewer")
-    before = await everything()
-    for operation in walk:
-        if not operation.ids or "stream" in operation.path or "events" in operation.path:
-            continue
-        answer = await operation.call(client, objects, headers=stranger.headers)
-        expected = (200, 503) if operation.method == "GET" else (403, 404)
-        assert answer.status_code in expected, (operation.id, answer.text)
-    assert await everything() == before
 
 
 async def test_what_was_deleted_is_gone_for_its_owner_too(
@@ -139,27 +102,11 @@ async def test_what_was_deleted_is_gone_for_its_owner_too(
 
 
 class TestAnonymous:
-    async def test_nobody(
-        self, client: httpx.AsyncClient, walk: list[Operation], objects: dict[str, str]
-    ) -> None:
-        for operation in walk:
-            answer = await operation.call(client, objects)
-            if operation.id in PUBLIC:
-                assert answer.status_code != 401, operation.id
-                continue
-            assert answer.status_code == 401, (operation.id, answer.status_code)
-            assert is_problem(answer)
-            assert operation.declares(answer)
-            assert answer.headers["www-authenticate"].startswith("Bearer")
-            assert operation.document["security"], operation.id
-
     async def test_ids_tell_nothing(self, client: httpx.AsyncClient, walk: list[Operation]) -> None:
         """Whether something exists is not said to whoever has no token."""
-        nothing = dict.fromkeys(
-            ("project_id", "service_id", "deployment_id", "job_id"), "00000000-0000-7000-8000-000000000000"
-        )
         for operation in walk:
             if operation.ids:
+                nothing = dict.fromkeys(operation.ids, "00000000-0000-7000-8000-000000000000")
                 assert (await operation.call(client, nothing)).status_code == 401
 
     async def test_public_ones_declare_no_token(self, walk: list[Operation]) -> None:

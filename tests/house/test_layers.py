@@ -26,8 +26,8 @@ EXECUTES = {
 COMMITS = {"database.py", "context.py"}
 SPEAKS_HTTP = {
     *("main.py", "openapi.py", "exceptions.py", "context.py", "routers.py", "services/access.py"),
-    *("utils/http.py", "utils/middleware.py", "jobs/idempotency.py"),
-    *("oauth/principal.py", "oauth/caller.py", "oauth/identity.py", "oauth/forms.py"),
+    *("utils/http.py", "utils/middleware.py", "utils/crossorigin.py", "jobs/idempotency.py"),
+    *("oauth/principal.py", "oauth/caller.py", "oauth/identity.py", "oauth/forms.py", "users/asker.py"),
 }
 """Besides routers, what may know of FastAPI and Starlette."""
 

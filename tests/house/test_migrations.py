@@ -26,7 +26,11 @@ FITTING: dict[tuple[str, str], Any] = {
     ("services", "desired"): "running",
     ("deployments", "state"): "queued",
     ("project_members", "role"): "owner",
+    ("project_invitations", "role"): "viewer",
     ("users", "locale"): "en",
+    ("sign_ins", "result"): "done",
+    ("webauthn_challenges", "purpose"): "proof",
+    ("letters", "channel"): "email",
     ("letters", "state"): "queued",
 }
 

@@ -153,6 +153,9 @@ def test_without_a_word_it_is_production() -> None:
         ("job_relay_seconds", 0),
         ("reconcile_seconds", 0),
         ("services_per_project", 0),
+        ("audit_retention_days", 29),
+        ("guess_free_tries", 0),
+        ("guess_longest_delay_seconds", 0),
         ("database_pool_size", 1),
         ("log_level", "LOUD"),
         ("log_format", "xml"),
@@ -167,6 +170,27 @@ def test_lists_are_written_with_commas(make: Make) -> None:
     assert settings.git_allowed_private == ("a.lan:1", "10.0.0.0/8")
     assert settings.trusted_proxies == ("127.0.0.1",)
     assert make(trusted_proxies="").trusted_proxies == ()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("*", "null", "https://", "https://*.example.com", "app.example.com", "https://app.example.com/"),
+        *(
+            "https://app.example.com/path",
+            "https://App.example.com",
+            "https://user@app.example.com",
+            "file://x",
+        ),
+    ],
+)
+def test_origins_are_origins(make: Make, origin: str) -> None:
+    assert "cors_origins" in reasons(make, cors_origins=f"https://app.example.com,{origin}")
+
+
+def test_proxies_are_networks(make: Make) -> None:
+    assert "trusted_proxies" in reasons(make, trusted_proxies="10.0.0.0/8,proxy.example.com")
+    assert make(trusted_proxies="10.0.0.1, fd00::/8").trusted_proxies == ("10.0.0.1", "fd00::/8")
 
 
 def test_nothing_secret_is_shown(make: Make) -> None:

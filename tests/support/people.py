@@ -65,13 +65,17 @@ class UserFactory:
         roles: tuple[str, ...] = ("user",),
         scope: str = "full",
         client_id: str = "cli",
+        expires_in: int = 900,
+        verified: bool = True,
     ) -> Person:
         identity = identity_of(self._app)
         email = email or f"{uuid.uuid4().hex}@example.com"
         key = await identity.keys.signing()
         session_id, refresh_token = new_id(), new_refresh_token()
         async with identity.database.transaction() as session:
-            user = await register(session, email=email, password_hash=_hash(), name=name, roles=roles)
+            user = await register(
+                session, email=email, password_hash=_hash(), name=name, roles=roles, verified=verified
+            )
             project = (await ProjectDAO(session).of(user.id))[0]
             await sessions.start(
                 session,
@@ -84,7 +88,7 @@ class UserFactory:
                 user_agent=None,
                 address=None,
             )
-        generator = TokenGenerator(identity.settings.panel_url, key, 900, session_id)
+        generator = TokenGenerator(identity.settings.panel_url, key, expires_in, session_id)
         access_token = generator.access_token_generator(
             OAuthClient(id=client_id), "password", _Subject(user), scope
         )

@@ -10,25 +10,21 @@ from backend.celery.tasks.base import AsyncTask
 from backend.celery.worker import app, child
 from backend.config import get_settings
 from backend.jobs import relay, runner
+from backend.jobs.queue import RUN
 from backend.services.kinds import kinds
 
 
-@app.task(base=AsyncTask, bind=True, name="jobs.run")
+@app.task(base=AsyncTask, bind=True, name=RUN)
 def run(self: AsyncTask, job_id: str) -> None:
     settings = get_settings()
     work = kinds(settings, child().database, child().engine)
     lease = timedelta(seconds=settings.job_lease_seconds)
     waiting = self.await_(runner.run(UUID(job_id), child().database, work, lease))
     if waiting is not None:
-        send(*waiting)
+        send(RUN, *waiting)
 
 
 @app.task(base=AsyncTask, bind=True, name="jobs.relay")
 def relay_due(self: AsyncTask) -> None:
     for job_id, queue in self.await_(relay.due(child().database)) or ():
-        send(job_id, queue)
-
-
-@app.task(base=AsyncTask, bind=True, name="jobs.sweep")
-def sweep(self: AsyncTask) -> None:
-    self.await_(relay.sweep(child().database))
+        send(RUN, job_id, queue)

@@ -1,0 +1,14 @@
+"""What is believed only for a while: that the person at the keyboard is the one who signed in."""
+
+PROVEN = frozenset(
+    {
+        *("me_change_email", "me_export", "me_delete"),
+        *("me_totp_prepare", "me_totp_confirm", "me_totp_remove", "me_recovery_codes_renew"),
+        *("me_passkeys_options", "me_passkeys_add", "me_passkeys_remove"),
+        *("applications_create", "applications_update", "applications_rotate_secret", "tokens_create"),
+        *("projects_delete", "projects_transfer"),
+        *("admin_users_update", "admin_users_set_roles", "admin_users_reset_second_factors"),
+        *("admin_view_as_start", "admin_roles_create", "admin_roles_update", "admin_roles_delete"),
+    }
+)
+"""Asked for a recent proof (`require(…, recent=True)`); add an operation that cannot be taken back."""
