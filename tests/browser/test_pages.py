@@ -67,6 +67,23 @@ async def _saved(panel: Panel) -> None:
     await expect(panel.part("toasts").locator(".toast")).to_be_visible()
 
 
+async def _new_application(panel: Panel) -> None:
+    await panel.part("new-application").click()
+    await expect(panel.part("application-form")).to_be_visible()
+
+
+async def _new_token(panel: Panel) -> None:
+    await panel.part("new-token").click()
+    await panel.part("token-form").locator("[type=submit]").click()
+    await expect(panel.page.locator("#token-name")).to_have_attribute("aria-invalid", "true")
+
+
+async def _event(panel: Panel) -> None:
+    """Unfolds the one that says most."""
+    await panel.page.locator("[data-audit='service.ordered'] summary").last.click()
+    await expect(panel.part("changes").last).to_be_visible()
+
+
 @dataclass(frozen=True)
 class Place:
     name: str
@@ -87,8 +104,16 @@ PLACES: dict[str, list[Place]] = {
     "newcomer": [
         Place("services-empty", "/services", "nav.services"),
         Place("jobs-empty", "/jobs", "nav.jobs"),
+        Place("projects", "/projects", "nav.projects"),
         Place("profile", "/profile", "nav.profile"),
         Place("profile-saved", "/profile", "nav.profile", _saved),
+        Place("security", "/security", "nav.security"),
+        Place("applications-none", "/applications", "nav.applications"),
+        Place("application-new", "/applications", "nav.applications", _new_application),
+        Place("token-new", "/applications", "nav.applications", _new_token),
+        Place("consent-refused", "/consent?error=invalid_request", "Gavan"),
+        Place("activity", "/activity", "nav.activity"),
+        Place("activity-none", "/activity?result=failed", "nav.activity"),
         Place("not-found", "/no/such/page", "not_found.title"),
     ],
     "owner": [
@@ -108,13 +133,21 @@ PLACES: dict[str, list[Place]] = {
         Place("deployment-failed", "/deployments/{failed}", "ferry-bookings"),
         Place("settings", "/services/{tide-tables}/settings", "tide-tables"),
         Place("jobs", "/jobs", "nav.jobs"),
+        Place("activity-event", "/activity?action=service.ordered", "nav.activity", _event),
         Place("job", "/jobs/{job}", "tide-tables"),
         Place("deletion", "/services/{ferry-bookings}/settings", "ferry-bookings", _deletion),
     ],
     "admin": [
         Place("admin", "/admin", "nav.admin_overview"),
+        Place("admin-users", "/admin/users", "nav.admin_users"),
+        Place("admin-users-none", "/admin/users?q=nobody", "nav.admin_users"),
+        Place("admin-roles", "/admin/roles", "nav.admin_roles"),
         Place("admin-services", "/admin/services", "nav.admin_services"),
         Place("admin-jobs", "/admin/jobs", "nav.admin_jobs"),
+        Place("admin-letters", "/admin/letters", "nav.admin_letters"),
+        Place("admin-letters-none", "/admin/letters?state=held", "nav.admin_letters"),
+        Place("letter-templates", "/admin/letters/templates?template=password_reset", "nav.admin_letters"),
+        Place("admin-audit", "/admin/audit?action=service.ordered", "nav.admin_audit", _event),
         Place("admin-service", "/services/{tide-tables}", "tide-tables"),
     ],
 }

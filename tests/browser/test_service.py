@@ -57,6 +57,30 @@ async def test_live_log_stop_start_and_restart(
     assert (await stack.visit(name)).text == "open"
 
 
+async def test_a_failure_beside_what_serves_on_and_whose_lines_are_whose(
+    stack: Stack, windows: Windows, customer: Customer, deployed: Deployed, fresh: Fresh
+) -> None:
+    """In Russian, so that what the API says in English would be seen."""
+    name = fresh("pilot")
+    speaking = {"app.py": "", "Procfile": "web: echo ready on $PORT; exec gavan-static", "index.html": "one"}
+    service = await deployed(name, speaking)
+    panel = await windows(customer, language="ru")
+    await panel.open(f"/services/{service}")
+    stack.git.commit(name, {"Procfile": "web: sh -c 'echo aground; exit 7'"}, message="Run aground")
+    await panel.part("redeploy").click()
+    card = panel.part("job")
+    await expect(card).to_have_attribute("data-job-state", "failed")
+    await expect(card).to_contain_text("Приложение завершилось. Код завершения 7.")
+    await expect(card.locator(".quote")).to_contain_text("aground")
+    await expect(card.get_by_test_id("previous-serves")).to_have_text("Предыдущий релиз продолжает работать.")
+    stack.git.commit(name, {**speaking, "index.html": "three"}, message="Afloat again")
+    await customer.live(await customer.deploy(service))
+    await panel.open(f"/services/{service}/logs")
+    chapters = panel.page.locator(".log-break")
+    for at, release in enumerate(("релиз 1 · ", "релиз 2 · ", "релиз 3 · ")):
+        await expect(chapters.nth(at)).to_contain_text(release)
+
+
 async def test_variables_are_kept_masked_and_removed(
     stack: Stack, panel: Panel, customer: Customer, deployed: Deployed, fresh: Fresh
 ) -> None:
@@ -174,7 +198,7 @@ async def test_deleting_asks_for_the_name(
     await dialog.get_by_role("textbox").fill(name[:-1])
     await dialog.get_by_role("textbox").press("Enter")
     await expect(sure).to_be_disabled()
-    await dialog.get_by_role("button", name="Keep it").click()
+    await dialog.get_by_role("button", name="Cancel").click()
     await expect(dialog).to_have_count(0)
     assert (await stack.visit(name)).status_code == 200
 

@@ -10,12 +10,15 @@ from playwright.async_api import expect
 from embedded.examples import publish
 from tests.browser.panel import Panel, showing
 from tests.support.customer import PASSWORD
+from tests.support.mailbox import Mailbox
 from tests.support.stack import ROOT, Stack
 
 Fresh = Callable[[str], str]
 
 
-async def test_from_registration_to_a_mended_app(stack: Stack, guest: Panel, fresh: Fresh) -> None:
+async def test_from_registration_to_a_mended_app(
+    stack: Stack, guest: Panel, fresh: Fresh, mailbox: Mailbox
+) -> None:
     panel, git, name = guest, stack.git, fresh("ferry")
     app = showing(git.app("", name), "GREETING")
     first = git.waiting_start(git.waiting_build(app, f"build-{name}"), f"start-{name}")
@@ -31,6 +34,11 @@ async def test_from_registration_to_a_mended_app(stack: Stack, guest: Panel, fre
 
     await panel.at("/services")
     await expect(panel.page.get_by_text("The harbour is calm")).to_be_visible()
+    letter = await mailbox.letter(to=f"{name}@example.com", template="verify_email")
+    await panel.page.goto(letter.links[0])
+    await expect(panel.heading()).to_have_text("The address is confirmed")
+    await panel.link("Go on").click()
+    await panel.at("/services")
     await panel.link("Deploy your first app").click()
     await panel.at("/services/new")
     await panel.fill_order(name, git.url(name), GREETING="Welcome aboard")

@@ -54,6 +54,7 @@ def compressed(files: set[Path]) -> int:
     [
         # The picture of the harbour.
         ("/login", [FRONTEND / "images/harbour.svg"]),
+        # An empty list shows a picture of the sprite: the same files.
         ("/services", []),
     ],
 )
@@ -69,3 +70,9 @@ def test_the_shell_preloads_what_the_app_imports() -> None:
     """Else the browser learns of a module only when it has read another: one more round trip."""
     linked = set(LINKED.findall(text(SHELL)))
     assert reachable("/js/core/app.js") <= linked
+
+
+def test_an_empty_list_asks_for_no_picture() -> None:
+    """It is what a new customer sees first, and its picture is drawn in the shell."""
+    assert "/images/" not in text(served("/js/shared/services.js"))
+    assert "/images/" not in text(FRONTEND / "partials/shared/services.html")

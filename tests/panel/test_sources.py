@@ -19,7 +19,7 @@ BUILT_IMPORT = re.compile(r"import\(`/([^`$]*)\$\{")
 LOCAL = re.compile(r"(?:src|href)=\"(/(?:images|js|style)/[^\"]+)\"|url\(\"?(/[^\"')]+)")
 INLINE = re.compile(r"\sstyle=[\"'$]|\son[a-z]+=[\"'$]|<style|[\"'(]javascript:", re.IGNORECASE)
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)", re.IGNORECASE)
-ICON = re.compile(r"#i-([a-z]+)|icon\(\"([a-z]+)\"\)")
+ICON = re.compile(r"#i-([a-z]+)|(?:icon|scene)\(\"([a-z]+)\"\)")
 UNQUOTED = re.compile(r"\s[\w-]+=\$\{")
 ELSEWHERE = re.compile(r"(?:src|href|from|import|fetch\()\s*=?\s*[\"'`(]https?://")
 

@@ -1,8 +1,8 @@
 /** The operator's start page: counts, the engine's honesty about isolation, the panel's own parts. */
 
-import { get } from "/js/core/api.js";
+import { get, profile } from "/js/core/api.js";
 import { badge, html, icon, render, repeat } from "/js/core/dom.js";
-import { known, number, t } from "/js/core/i18n.js";
+import { known, loadTexts, number, t } from "/js/core/i18n.js";
 import { jobTable } from "/js/shared/jobs.js";
 
 const SECONDS = 8;
@@ -10,15 +10,26 @@ const SHOWN = 5;
 
 const total = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0);
 
-const tile = (title, counts, href, name = (state) => state) => html`<a class="card tile" href="${href}">
+const same = (state) => state;
+const counted = (state) => known(`count.${state}`, state);
+const letterCounted = (state) => known(`letters.count.${state}`, state);
+
+const tile = (title, counts, href, { name = same, word = counted } = {}) => html`<a class="card tile" href="${href}">
   <span class="eyebrow">${title}</span><strong class="figure">${number(total(counts))}</strong>
   <span class="row">${Object.entries(counts)
     .filter(([, count]) => count)
-    .map(([state, count]) => html`<span class="tag" data-state="${name(state)}">${number(count)} ${known(`count.${name(state)}`, state)}</span>`)}</span></a>`;
+    .map(([state, count]) => html`<span class="tag" data-state="${name(state)}">${number(count)} ${word(name(state))}</span>`)}</span></a>`;
 
-const overview = ({ services, jobs, users, engine, parts }) => html`<div class="tiles">
+const ways = (delivery) => html`<section class="card stack"><h2>${t("letters.delivery")}</h2>
+  ${Object.entries(delivery).map(([channel, way]) => {
+    const words = t(`letters.delivery.${channel}.${way}`);
+    return way === "configured" ? html`<p>${words}</p>` : html`<div class="callout" data-tone="${way === "missing" ? "warn" : "ok"}"><p>${words}</p></div>`;
+  })}</section>`;
+
+const overview = ({ services, jobs, letters, delivery, users, engine, parts }) => html`<div class="tiles">
     ${tile(t("nav.services"), services, "/admin/services")}
-    ${tile(t("nav.jobs"), jobs, "/admin/jobs", (state) => (state === "running" ? "job-running" : state))}
+    ${tile(t("nav.jobs"), jobs, "/admin/jobs", { name: (state) => (state === "running" ? "job-running" : state) })}
+    ${(profile()?.permissions ?? []).includes("admin:letters") && tile(t("nav.admin_letters"), letters, "/admin/letters", { word: letterCounted })}
     <div class="card tile"><span class="eyebrow">${t("admin.users")}</span><strong class="figure">${number(users)}</strong></div>
   </div>
   <div class="pair">
@@ -26,10 +37,11 @@ const overview = ({ services, jobs, users, engine, parts }) => html`<div class="
       <dl class="facts"><div><dt>${t("admin.engine_name")}</dt><dd><code>${engine.name}</code></dd></div>
         <div><dt>${t("admin.isolation")}</dt><dd>${known(`isolation.${engine.isolation}`, engine.isolation)}</dd></div></dl>
       ${engine.warnings.map((warning) => html`<div class="callout" data-tone="warn"><p>${warning}</p></div>`)}</section>
-    <section class="card stack"><h2>${t("admin.parts")}</h2>
+    <div class="stack"><section class="card stack"><h2>${t("admin.parts")}</h2>
       <ul class="parts" data-testid="parts">${parts.map(
         ({ name, state }) => html`<li>${badge(state)}<span class="mono">${name}</span></li>`,
       )}</ul></section>
+      ${ways(delivery)}</div>
   </div>`;
 
 export async function mount(root, { signal }) {
@@ -43,6 +55,7 @@ export async function mount(root, { signal }) {
     const calm = html`<div class="card row">${icon("check")}<p>${t("admin.nothing_fails")}</p></div>`;
     render(part("failing"), failing.items.length ? jobTable(failing.items) : calm);
   };
+  await loadTexts("letters");
   await load();
   repeat(() => load().catch(() => {}), SECONDS, signal);
 }

@@ -7,14 +7,15 @@ import { known } from "/js/core/i18n.js";
 
 const BASE = "/api/v1";
 const PROFILE = "gavan.profile";
+const PROJECT = "gavan.project";
 const EARLY_MS = 20_000;
 const DOUBLE_CLICK_MS = 1_500;
 
 export class ApiError extends Error {
-  /** @param {{status:number, code:string, detail?:string, errors?:object[], retryAfter?:number}} facts */
-  constructor({ status, code, detail, errors, retryAfter, requestId }) {
+  /** @param {{status:number, code:string, detail?:string, errors?:object[], retryAfter?:number, mfa?:object}} facts */
+  constructor({ status, code, detail, errors, retryAfter, requestId, mfa }) {
     super(known(`problem.${code}`, detail || code));
-    Object.assign(this, { name: "ApiError", status, code, errors: errors ?? [], retryAfter, requestId });
+    Object.assign(this, { name: "ApiError", status, code, errors: errors ?? [], retryAfter, requestId, mfa });
   }
 
   /** The first message about a field, as `{name: message}`; a path below `body` is joined with dots. */
@@ -22,7 +23,7 @@ export class ApiError extends Error {
     const byName = {};
     for (const { loc, message, code } of this.errors) {
       const name = loc.filter((part) => part !== "body").join(".");
-      byName[name] ??= known(`problem.${code}`, message);
+      byName[name] ??= known(`problem.${code}`, known(`why.${code}`, message));
     }
     return byName;
   }
@@ -32,6 +33,7 @@ const tabs = "BroadcastChannel" in window ? new BroadcastChannel("gavan.session"
 let access = { token: null, until: 0 };
 let refreshing = null;
 let onSignedOut = () => {};
+let viewing = null;
 
 tabs?.addEventListener("message", ({ data }) => {
   if (data.access) access = data.access;
@@ -43,7 +45,22 @@ export const whenSignedOut = (then) => {
   onSignedOut = then;
 };
 
+/**
+ * Another account as its user sees it, in this tab until it is reloaded: `{token, ended}`; null is one's own
+ * again. `ended(signedOut)` is called when the token is refused, or one's own session has ended.
+ */
+export const viewAs = (other) => {
+  viewing = other;
+};
+
+function stopViewing(signedOut) {
+  const { ended } = viewing;
+  viewing = null;
+  ended(signedOut);
+}
+
 function forget() {
+  if (viewing) stopViewing(true);
   access = { token: null, until: 0 };
   localStorage.removeItem(PROFILE);
   onSignedOut();
@@ -54,17 +71,40 @@ function remember({ access_token: token, expires_in: seconds }) {
   tabs?.postMessage({ access });
 }
 
+const RETRY_MS = 4_000;
+const ANSWERS = "/oauth/jwks";
+let onConnection = () => {};
+let retrying = 0;
+
+/** Calls `then(lost)` when the server stops answering and when it answers again. */
+export const whenConnectionChanges = (then) => {
+  onConnection = then;
+};
+
+/** While nothing answers, something cheap is asked again: not every page asks by itself. */
+function connection(there) {
+  if (there === !retrying) return;
+  clearInterval(retrying);
+  retrying = there ? 0 : setInterval(() => send(ANSWERS, { cache: "no-store" }).catch(() => {}), RETRY_MS);
+  onConnection(!there);
+}
+
 async function send(path, init) {
   try {
-    return await fetch(path, init);
+    const answer = await fetch(path, init);
+    if (answer.status < 500) connection(true);
+    return answer;
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    connection(false);
     throw new ApiError({ status: 0, code: "offline" });
   }
 }
 
 async function failure(answer) {
   const body = await answer.json().catch(() => ({}));
+  // The edge's own word for an API that is away; without a code it is that of another proxy before it.
+  if (body.code === "api_unavailable" || (answer.status > 501 && !body.code)) connection(false);
   return new ApiError({
     status: answer.status,
     code: answer.status === 429 ? "too_many_requests" : (body.code ?? body.error ?? `http_${answer.status}`),
@@ -72,6 +112,7 @@ async function failure(answer) {
     errors: body.errors,
     retryAfter: Number(answer.headers.get("Retry-After")) || undefined,
     requestId: body.request_id,
+    mfa: body.mfa_token && { token: body.mfa_token, methods: body.mfa_methods },
   });
 }
 
@@ -107,16 +148,27 @@ function refresh() {
 
 /** A fetch with the bearer token: renewed when it is about to expire, once more when it was refused. */
 export async function authorised(path, { headers, ...init } = {}) {
+  const other = viewing;
   const attempt = async () => {
-    if (!fresh()) await refresh();
-    const authorization = `Bearer ${access.token}`;
+    if (!other && !fresh()) await refresh();
+    const authorization = `Bearer ${(other ?? access).token}`;
     return send(BASE + path, { ...init, headers: { ...headers, Authorization: authorization } });
   };
   let answer = await attempt();
-  if (answer.status === 401) {
+  if (answer.status === 401 && other) {
+    // What was meant for the other account must not be asked of one's own.
+    if (viewing === other) stopViewing(false);
+  } else if (answer.status === 401) {
     access.until = 0;
     answer = await attempt();
   }
+  if (answer.ok) return answer;
+  const error = await failure(answer);
+  if (error.code !== "proof_required") throw error;
+  // Whoever confirms that it is them gets what was asked for; whoever does not, the refusal.
+  const { prove } = await import("/js/shared/proof.js");
+  if (!(await prove())) throw error;
+  answer = await attempt();
   if (!answer.ok) throw await failure(answer);
   return answer;
 }
@@ -177,17 +229,24 @@ function start(method, path, body) {
 
 export const post = (path, body = {}) => start("POST", path, body);
 
-/** Registration is the one call made without a session. */
-export async function register(body) {
+/** A call that needs no session: registering, and what comes before signing in. */
+export async function openly(path, body) {
   const headers = { "Content-Type": "application/json" };
-  const answer = await send(`${BASE}/users`, { method: "POST", headers, body: JSON.stringify(body) });
+  const answer = await send(BASE + path, { method: "POST", headers, body: JSON.stringify(body) });
   if (!answer.ok) throw await failure(answer);
+  const text = await answer.text();
+  return text ? JSON.parse(text) : null;
 }
 
-export async function signIn(email, password) {
-  await grant({ grant_type: "password", username: email, password });
+export const register = (body) => openly("/users", body);
+
+/** Signs in by any grant; with a second factor the password throws an `ApiError` that has `mfa`. */
+export async function signInBy(form) {
+  await grant(form);
   await loadProfile();
 }
+
+export const signIn = (email, password) => signInBy({ grant_type: "password", username: email, password });
 
 export async function signOut() {
   try {
@@ -202,13 +261,23 @@ export async function signOut() {
  * Who is signed in, kept so that a reload needs no extra round trip; it also tells that a session
  * probably exists. It decides only what is shown: the server checks every request.
  */
-export const profile = () => JSON.parse(localStorage.getItem(PROFILE) ?? "null");
+export const profile = () => viewing?.me ?? JSON.parse(localStorage.getItem(PROFILE) ?? "null");
 
 export async function loadProfile(signal) {
   return keepProfile(await get("/me", {}, signal));
 }
 
 export function keepProfile(me) {
-  localStorage.setItem(PROFILE, JSON.stringify({ ...me, seen: Date.now() }));
+  const kept = { ...me, seen: Date.now() };
+  if (viewing) viewing.me = kept;
+  else localStorage.setItem(PROFILE, JSON.stringify(kept));
   return me;
 }
+
+/** The project that one's lists are narrowed to; "" is all of them. */
+export function chosenProject() {
+  const chosen = localStorage.getItem(PROJECT);
+  return (profile()?.projects ?? []).some(({ id }) => id === chosen) ? chosen : "";
+}
+
+export const chooseProject = (id) => localStorage.setItem(PROJECT, id);

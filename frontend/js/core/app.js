@@ -3,26 +3,45 @@
  * module come in parallel at the first visit, and loading, failure and focus are handled here for all.
  */
 
-import { keepProfile, loadProfile, profile, signOut, whenSignedOut } from "/js/core/api.js";
+import { chosenProject, keepProfile, loadProfile, profile, signOut, whenConnectionChanges, whenSignedOut } from "/js/core/api.js";
 import { html, icon, listen, offer, offerLazily, render, tickTimes } from "/js/core/dom.js";
-import { currentLanguage, loadLanguage, loadTexts, preferredLanguage, t, translate } from "/js/core/i18n.js";
+import { currentLanguage, loadLanguage, loadTexts, preferredLanguage, showTimesIn, t, translate } from "/js/core/i18n.js";
 
-// role: "guest" pages are for people who are not signed in; else the permission without which there is no page.
+// role: "guest" pages are for people who are not signed in, "open" ones for everybody; else the permission
+// without which there is no page.
 // texts: the area of `locales/` that the page needs beside the common ones.
 // A `?` part may be missing; moving between such paths updates the page instead of mounting it anew.
 const routes = [
   { path: "/login", partial: "shared/login", module: "shared/login", role: "guest", title: "login.title" },
   { path: "/register", partial: "shared/register", module: "shared/login", role: "guest", title: "register.title" },
+  { path: "/forgot", partial: "shared/forgot", module: "shared/password-reset", role: "open", title: "forgot.title", texts: "account" },
+  { path: "/reset", partial: "shared/reset", module: "shared/password-reset", role: "open", title: "reset.title", texts: "account" },
+  { path: "/verify-email", partial: "shared/link", module: "shared/link", role: "open", title: "link.title", texts: "account" },
+  { path: "/restore-email", partial: "shared/link", module: "shared/link", role: "open", title: "restore.title", texts: "account" },
+  { path: "/check-mail", partial: "shared/link", module: "shared/link", role: "open", title: "check_mail.title", texts: "account" },
   { path: "/services", partial: "shared/services", module: "shared/services", title: "nav.services" },
-  { path: "/services/new", partial: "user/order", module: "user/order", title: "order.title", style: "work" },
-  { path: "/services/:id/:tab?", partial: "user/service", module: "user/service", title: "service.title", style: "work" },
-  { path: "/deployments/:id", partial: "user/deployment", module: "user/deployment", title: "deployment.title", style: "work" },
-  { path: "/jobs", partial: "shared/jobs", module: "shared/jobs", title: "nav.jobs", style: "work" },
-  { path: "/jobs/:id", partial: "shared/job", module: "shared/job", title: "job.title", style: "work" },
-  { path: "/profile", partial: "user/profile", module: "user/profile", title: "nav.profile", style: "work" },
-  { path: "/admin", partial: "admin/overview", module: "admin/overview", role: "admin:overview", title: "nav.admin_overview", style: "work" },
+  { path: "/services/new", partial: "user/order", module: "user/order", title: "order.title", style: "work", texts: "reasons" },
+  { path: "/services/:id/:tab?", partial: "user/service", module: "user/service", title: "service.title", style: "work", texts: "reasons" },
+  { path: "/deployments/:id", partial: "user/deployment", module: "user/deployment", title: "deployment.title", style: "work", texts: "reasons" },
+  { path: "/jobs", partial: "shared/jobs", module: "shared/jobs", title: "nav.jobs", style: "work", texts: "reasons" },
+  { path: "/jobs/:id", partial: "shared/job", module: "shared/job", title: "job.title", style: "work", texts: "reasons" },
+  { path: "/projects", partial: "user/projects", module: "user/projects", title: "nav.projects", style: "work", texts: "people" },
+  { path: "/projects/:id", partial: "user/project", module: "user/project", title: "nav.projects", style: "work", texts: "people" },
+  { path: "/invitation", partial: "user/invitation", module: "user/invitation", title: "invitation.title", style: "work", texts: "people" },
+  { path: "/profile", partial: "user/profile", module: "user/profile", title: "nav.profile", style: "work", texts: "account" },
+  { path: "/security", partial: "user/security", module: "user/security", title: "nav.security", style: "work", texts: "security" },
+  { path: "/applications", partial: "user/applications", module: "user/applications", title: "nav.applications", style: "work", texts: "applications" },
+  { path: "/consent", partial: "user/consent", module: "user/consent", title: "consent.page", style: "work", texts: "applications" },
+  { path: "/activity", partial: "shared/audit", module: "shared/audit", title: "nav.activity", style: "work", texts: "audit" },
+  { path: "/admin", partial: "admin/overview", module: "admin/overview", role: "admin:overview", title: "nav.admin_overview", style: "work", texts: "reasons" },
+  { path: "/admin/users", partial: "admin/users", module: "admin/users", role: "admin:users", title: "nav.admin_users", style: "work", texts: "staff" },
+  { path: "/admin/users/:id", partial: "admin/user", module: "admin/user", role: "admin:users", title: "nav.admin_users", style: "work", texts: "staff" },
+  { path: "/admin/roles", partial: "admin/roles", module: "admin/roles", role: "admin:roles", title: "nav.admin_roles", style: "work", texts: "staff" },
   { path: "/admin/services", partial: "shared/services", module: "shared/services", role: "admin:services", title: "nav.admin_services" },
-  { path: "/admin/jobs", partial: "shared/jobs", module: "shared/jobs", role: "admin:jobs", title: "nav.admin_jobs", style: "work" },
+  { path: "/admin/jobs", partial: "shared/jobs", module: "shared/jobs", role: "admin:jobs", title: "nav.admin_jobs", style: "work", texts: "reasons" },
+  { path: "/admin/letters", partial: "admin/letters", module: "admin/letters", role: "admin:letters", title: "nav.admin_letters", style: "work", texts: "letters" },
+  { path: "/admin/letters/templates", partial: "admin/letter-templates", module: "admin/letter-templates", role: "admin:letters", title: "nav.admin_letters", style: "work", texts: "letters" },
+  { path: "/admin/audit", partial: "shared/audit", module: "shared/audit", role: "admin:audit", title: "nav.admin_audit", style: "work", texts: "audit" },
 ];
 const PROFILE_AGE_MS = 300_000;
 const SLOW_MS = 150;
@@ -73,7 +92,8 @@ function find(path) {
   return null;
 }
 
-const may = ({ role }) => !role || role === "guest" || (profile()?.permissions ?? []).includes(role);
+const isPublic = (route) => route?.role === "guest" || route?.role === "open";
+const may = (route) => !route.role || isPublic(route) || (profile()?.permissions ?? []).includes(route.role);
 
 /** Goes to a path of the panel. */
 export function navigate(to, { replace = false } = {}) {
@@ -100,7 +120,7 @@ async function redirected(url, found) {
   if (url.pathname === "/") return profile() ? "/services" : "/login";
   if (!found) return null;
   if (found.route.role === "guest") return profile() ? "/services" : null;
-  if (profile()) return null;
+  if (profile() || isPublic(found.route)) return null;
   try {
     await loadProfile();
     return null;
@@ -139,7 +159,7 @@ async function enter({ route, params }, url, mine, scroll, first) {
     route.texts && loadTexts(route.texts),
   ]);
   if (mine !== turn) return;
-  const root = replacePage(markup, route.role === "guest" ? "guest" : "panel", route.partial);
+  const root = replacePage(markup, isPublic(route) ? "guest" : "panel", route.partial);
   const controller = new AbortController();
   shown = { route, module, leave: () => controller.abort() };
   name(t(route.title));
@@ -214,7 +234,8 @@ function markActive(path) {
   const links = [...element("sidebar").querySelectorAll(".nav a")];
   const fits = (link) => path === link.pathname || path.startsWith(`${link.pathname}/`);
   const active = links.filter(fits).sort((a, b) => b.pathname.length - a.pathname.length)[0];
-  const owner = /^\/deployments\//.test(path) ? links[0] : active;
+  const account = /^\/(security|applications|activity)$/.test(path) && links.find((link) => link.pathname === "/profile");
+  const owner = /^\/deployments\//.test(path) ? links[0] : account || active;
   for (const link of links) {
     if (link === owner) link.setAttribute("aria-current", link.pathname === path ? "page" : "true");
     else link.removeAttribute("aria-current");
@@ -227,9 +248,24 @@ function describeAccount() {
   element("account").textContent = (called.match(/[\p{L}\p{N}]/gu)?.[0] ?? "·").toUpperCase();
   element("account-name").textContent = me.name || "";
   element("account-email").textContent = me.email || "";
+  describeProjects(me.projects ?? []);
+  showTimesIn(me.time_zone);
+  element("verify").hidden = !me.verification_required;
+  if (me.verification_required) {
+    import("/js/shared/verify-notice.js").then(({ showNotice }) => showNotice(element("verify"), me.email)).catch(failed);
+  }
   const links = [...element("nav-admin").querySelectorAll("a")];
   for (const link of links) link.hidden = !may(find(link.pathname).route);
   element("nav-admin").hidden = links.every((link) => link.hidden);
+}
+
+function describeProjects(projects) {
+  const all = { id: "", name: t("shell.all_projects") };
+  const options = [all, ...projects].map(({ id, name }) => html`<option value="${id}">${name}</option>`);
+  const choice = element("project");
+  choice.hidden = projects.length < 2;
+  render(choice, options);
+  choice.value = chosenProject();
 }
 
 /** Keeps the remembered profile true (a changed role, a new name) without delaying any page. */
@@ -245,6 +281,9 @@ export function accountChanged(me) {
   keepProfile(me);
   describeAccount();
 }
+
+/** Asks for the account facts anew, as after joining or leaving a project. */
+export const refreshAccount = async () => accountChanged(await loadProfile());
 
 export function setTheme(theme) {
   if (theme === "system") localStorage.removeItem("gavan.theme");
@@ -267,9 +306,14 @@ export async function speakAsPreferred() {
 export async function setLanguage(language) {
   localStorage.setItem("gavan.language", language);
   await speak(language);
+  await showAnew();
+}
+
+/** Builds the page again, where it is: what it shows follows from something else now. */
+export function showAnew() {
   shown?.leave();
   shown = null;
-  await show({ scroll: scrollY, first: true });
+  return show({ scroll: scrollY, first: true });
 }
 
 /** Makes the page and every choice of theme and language on it agree with what is chosen. */
@@ -307,9 +351,10 @@ async function start() {
   listen(failed);
   document.addEventListener("click", followLink);
   addEventListener("popstate", ({ state }) => show({ scroll: state?.scroll ?? 0 }));
+  whenConnectionChanges((lost) => (element("connection").hidden = !lost));
   whenSignedOut(() => {
     const at = find(location.pathname);
-    if (at?.route.role === "guest") return;
+    if (isPublic(at?.route)) return;
     const back = location.pathname === "/" ? "" : `?next=${encodeURIComponent(location.pathname + location.search)}`;
     navigate(`/login${back}`, { replace: true });
   });
@@ -325,7 +370,7 @@ async function start() {
       await signOut();
     },
   });
-  offerLazily(["menu.open", "menu.close", "theme.set", "language.set"], () => import("/js/shared/shell.js"));
+  offerLazily(["menu.open", "menu.close", "theme.set", "language.set", "project.choose"], () => import("/js/shared/shell.js"));
   setInterval(tickTimes, 20_000);
   await speak(preferredLanguage(profile()?.locale));
   await show({ first: true });

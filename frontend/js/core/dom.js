@@ -27,6 +27,10 @@ export const html = (parts, ...values) =>
 /** An icon of the sprite in index.html; decorative, so the text beside it must carry the meaning. */
 export const icon = (name) => html`<svg class="icon" aria-hidden="true"><use href="#i-${name}"/></svg>`;
 
+/** A picture of the sprite: it is there when the page is, without a request of its own. */
+export const scene = (name) =>
+  html`<svg width="220" height="140" aria-hidden="true"><use href="#i-${name}"/></svg>`;
+
 export const badge = (state) =>
   html`<span class="badge" data-state="${state}">${known(`state.${state}`, state)}</span>`;
 

@@ -17,6 +17,7 @@ const SPANS = [
 let language = "en";
 let texts = {};
 let plurals = new Intl.PluralRules(language);
+let timeZone;
 const formats = new Map();
 const areas = new Map();
 
@@ -70,10 +71,21 @@ export function t(key, values = {}) {
 }
 
 /** Text of a key that depends on data from the API (a state, an error's code), or `fallback`. */
-export const known = (key, fallback) => (key in texts ? t(key) : fallback);
+export const known = (key, fallback, values) => (key in texts ? t(key, values) : fallback);
+
+/** The keys that begin so: where the texts are the list of all that there is. */
+export const keysOf = (prefix) => Object.keys(texts).filter((key) => key.startsWith(prefix));
 
 /** A text that the API gives in every language, as `{en, ru}`. */
 export const localised = (text) => (typeof text === "string" ? text : (text?.[language] ?? text?.en ?? ""));
+
+/** Times are told as they are there; without a name, or in a browser that does not know it, as they are here. */
+export function showTimesIn(zone) {
+  timeZone = undefined;
+  try {
+    if (zone && format("DateTimeFormat", { timeZone: zone })) timeZone = zone;
+  } catch {}
+}
 
 function format(kind, options) {
   const key = kind + JSON.stringify(options);
@@ -97,9 +109,9 @@ export function bytes(value) {
 }
 
 export const dateTime = (iso) =>
-  format("DateTimeFormat", { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
+  format("DateTimeFormat", { dateStyle: "medium", timeStyle: "short", timeZone }).format(new Date(iso));
 
-export const clock = (iso) => format("DateTimeFormat", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(new Date(iso));
+export const clock = (iso) => format("DateTimeFormat", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone }).format(new Date(iso));
 
 /** "5 minutes ago"; below a minute "now", because seconds that jump every tick distract. */
 export function ago(iso) {

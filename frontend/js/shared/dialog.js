@@ -4,6 +4,21 @@ import { html, render } from "/js/core/dom.js";
 import { t } from "/js/core/i18n.js";
 
 /**
+ * Opens a modal dialog of any content; the actions in it are offered by whoever opens it.
+ * @returns {HTMLDialogElement} which leaves the page when it is closed.
+ */
+export function sheet(content, testid) {
+  const dialog = Object.assign(document.createElement("dialog"), { className: "dialog" });
+  dialog.setAttribute("aria-labelledby", "sheet-title");
+  dialog.dataset.testid = testid;
+  render(dialog, content);
+  document.body.append(dialog);
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.showModal();
+  return dialog;
+}
+
+/**
  * Asks before something that cannot be undone.
  * @param {{title:string, text:string, confirm:string, type?:string}} question with `type`, the person must
  *   type exactly that word before the button works.

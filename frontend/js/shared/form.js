@@ -33,6 +33,8 @@ function formError(form, message) {
 
 const complaint = (input) => {
   if (input.validity.valueMissing) return t("form.required");
+  // A form's own check knows more than HTML's patterns.
+  if (input.validity.customError) return input.validationMessage;
   if (input.validity.typeMismatch && input.type === "email") return t("form.email");
   if (input.validity.tooShort) return t("form.too_short", { count: input.minLength });
   if (!input.validity.valid) return t("form.invalid");
@@ -72,4 +74,12 @@ export async function submit(form, send) {
   } finally {
     button.removeAttribute("aria-busy");
   }
+}
+
+/** Shows or hides what is typed into the password field beside the button. */
+export function reveal(button) {
+  const input = button.parentElement.querySelector("input");
+  const shown = input.type === "password";
+  input.type = shown ? "text" : "password";
+  button.setAttribute("aria-pressed", String(shown));
 }

@@ -1,13 +1,14 @@
 /** One job, live. */
 
 import { html, render, since } from "/js/core/dom.js";
-import { duration, known, number, t } from "/js/core/i18n.js";
+import { duration, number, t } from "/js/core/i18n.js";
+import { explained, headline } from "/js/shared/reasons.js";
 import { cancelAction, followJob, kindName } from "/js/shared/voyage.js";
 
 const fact = (name, value) => html`<div><dt>${t(name)}</dt><dd>${value}</dd></div>`;
 
 const facts = (job) => html`<div class="stack">
-  ${job.error && html`<div class="callout" data-tone="bad" role="alert" data-testid="reason"><strong>${known(`reason.${job.error.code}`, t("job.failed"))}</strong><p>${job.error.message}</p></div>`}
+  ${job.error && html`<div class="callout" data-tone="bad" role="alert" data-testid="reason"><strong>${headline(job.error, t("job.failed"))}</strong>${explained(job.error)}</div>`}
   <div class="card"><dl class="facts">
     ${job.service && fact("job.service", html`<a href="/services/${job.service.id}">${job.service.name}</a>`)}
     ${job.deployment_id && fact("job.deployment", html`<a href="/deployments/${job.deployment_id}">${t("job.open_deployment")}</a>`)}

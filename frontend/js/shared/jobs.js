@@ -1,9 +1,10 @@
 /** The list of jobs: one's own, or for administrators everybody's. */
 
-import { get } from "/js/core/api.js";
+import { chosenProject, get } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
-import { html, pages, render, since } from "/js/core/dom.js";
+import { html, pages, render, scene, since } from "/js/core/dom.js";
 import { duration, t } from "/js/core/i18n.js";
+import { inShort } from "/js/shared/reasons.js";
 import { jobBadge, kindName, progressBar } from "/js/shared/voyage.js";
 
 const KINDS = ["service.deploy", "service.start", "service.stop", "service.restart", "service.delete"];
@@ -16,7 +17,7 @@ const jobRow = (job) => html`<li class="grid-row" data-key="${job.id}" data-test
   <div><a class="row-name" href="/jobs/${job.id}">${kindName(job.kind)}</a>
     ${job.service && html`<a class="row-link" href="/services/${job.service.id}">${job.service.name}</a>`}</div>
   <div>${jobBadge(job.state)}</div>
-  <div>${running(job) ? progressBar(job) : job.error ? html`<span class="hint reason">${job.error.message}</span>` : ""}</div>
+  <div>${running(job) ? progressBar(job) : job.error ? html`<span class="hint reason">${inShort(job.error)}</span>` : ""}</div>
   <div class="hint">${since(job.created_at)}${job.started_at && html`<br>${duration(job.started_at, job.finished_at)}`}</div></li>`;
 
 export const jobTable = (items) => html`<div class="grid-list">
@@ -24,7 +25,7 @@ export const jobTable = (items) => html`<div class="grid-list">
     <span>${t("jobs.progress")}</span><span>${t("jobs.when")}</span></div><ul>${items.map(jobRow)}</ul></div>`;
 
 function show({ items, next }) {
-  const empty = html`<div class="card state"><img src="/images/calm.svg" alt="" width="220" height="140"><h2>${t("jobs.empty")}</h2><p>${t("jobs.empty_text")}</p></div>`;
+  const empty = html`<div class="card state">${scene("calm")}<h2>${t("jobs.empty")}</h2><p>${t("jobs.empty_text")}</p></div>`;
   render(view.part("list"), items.length ? jobTable(items) : empty);
   view.part("more").hidden = !next;
 }
@@ -32,7 +33,8 @@ function show({ items, next }) {
 export async function mount(root, { query, signal, admin, name }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   const filters = { state: query.state ?? "", kind: query.kind ?? "" };
-  const load = (page) => get(admin ? "/admin/jobs" : "/jobs", { ...view.filters, ...page }, signal);
+  const narrowed = admin ? {} : { project_id: chosenProject() };
+  const load = (page) => get(admin ? "/admin/jobs" : "/jobs", { ...view.filters, ...narrowed, ...page }, signal);
   view = { part, filters };
   view.list = pages({ load, show, signal, seconds: SECONDS });
   const kinds = root.querySelector("[name=kind]");

@@ -2,6 +2,7 @@
 
 import { html, icon, render } from "/js/core/dom.js";
 import { clock, t } from "/js/core/i18n.js";
+import { copy } from "/js/shared/copy.js";
 
 const MOST_LINES = 5_000;
 const NEAR_PX = 24;
@@ -32,21 +33,19 @@ function lineElement({ at, text }) {
   return line;
 }
 
-async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  // Clipboard access needs a secure context; a panel on a plain http LAN address has this way only.
-  const area = Object.assign(document.createElement("textarea"), { value: text, className: "unseen" });
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
+function separator(words) {
+  const line = Object.assign(document.createElement("li"), { className: "log-break", textContent: words });
+  line.setAttribute("role", "separator");
+  line.setAttribute("aria-label", words);
+  return line;
 }
 
 /**
  * @param {HTMLElement} root
+ * @param {(line: object) => string} chapter words for the separator before lines that belong together
  * @returns {{append: (lines: {at?: string, text: string}[]) => void, note: (text: string) => void}}
  */
-export function logView(root, label) {
+export function logView(root, label, chapter = () => "") {
   root.classList.add("log");
   render(root, frame(label));
   const view = root.querySelector(".log-view");
@@ -54,6 +53,7 @@ export function logView(root, label) {
   const part = (name) => root.querySelector(`[data-log=${name}]`);
   let following = true;
   let waiting = [];
+  let open = "";
 
   const setFollowing = (next) => {
     following = next;
@@ -65,7 +65,12 @@ export function logView(root, label) {
     const lines = waiting;
     waiting = [];
     root.querySelector(".log-empty").hidden = true;
-    list.append(...lines.slice(-MOST_LINES).map(lineElement));
+    for (const line of lines.slice(-MOST_LINES)) {
+      const words = chapter(line);
+      if (words !== open) list.append(separator(words));
+      open = words;
+      list.append(lineElement(line));
+    }
     // Trimming above the reader would move the text under their eyes.
     if (following) {
       while (list.childElementCount > MOST_LINES) list.firstChild.remove();

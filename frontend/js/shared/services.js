@@ -1,8 +1,8 @@
 /** The list of services: one's own, or for administrators everybody's. */
 
-import { get } from "/js/core/api.js";
+import { chosenProject, get } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
-import { badge, html, icon, pages, render, since, webAddress } from "/js/core/dom.js";
+import { badge, html, icon, pages, render, scene, since, webAddress } from "/js/core/dom.js";
 import { t } from "/js/core/i18n.js";
 
 const TYPING_MS = 250;
@@ -31,7 +31,7 @@ const table = (items) => html`<div class="grid-list">
 const nothing = (filtered) =>
   filtered || view.admin
     ? html`<div class="card state"><h2>${t("services.none_found")}</h2><p>${t("services.none_found_text")}</p></div>`
-    : html`<div class="card state"><img src="/images/calm.svg" alt="" width="220" height="140"><h2>${t("services.empty")}</h2>
+    : html`<div class="card state">${scene("calm")}<h2>${t("services.empty")}</h2>
         <p>${t("services.empty_text")}</p>
         <a class="button primary" href="/services/new">${icon("plus")}${t("services.first")}</a></div>`;
 
@@ -46,7 +46,8 @@ export async function mount(root, { query, signal, admin, name }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   const filters = { q: query.q ?? "", status: query.status ?? "", sort: query.sort ?? "-created_at" };
   const path = admin ? "/admin/services" : "/services";
-  const load = (page) => get(path, { ...view.filters, ...page }, signal);
+  const narrowed = admin ? {} : { project_id: chosenProject() };
+  const load = (page) => get(path, { ...view.filters, ...narrowed, ...page }, signal);
   view = { part, filters, admin, list: null, timer: 0 };
   view.list = pages({ load, show, signal });
   for (const [field, value] of Object.entries(filters)) root.querySelector(`[name=${field}]`).value = value;

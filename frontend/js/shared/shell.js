@@ -1,6 +1,7 @@
-/** The shell's own actions: the off-canvas menu, the theme, the language. */
+/** The shell's own actions: the off-canvas menu, the project, the theme, the language. */
 
-import { setLanguage, setTheme } from "/js/core/app.js";
+import { chooseProject } from "/js/core/api.js";
+import { setLanguage, setTheme, showAnew } from "/js/core/app.js";
 
 const element = (id) => document.getElementById(id);
 
@@ -27,6 +28,15 @@ export const actions = {
     setMenu(false);
     element("burger").focus();
   },
+  "project.choose": (choice) => {
+    chooseProject(choice.value);
+    return showAnew();
+  },
   "theme.set": (input) => setTheme(input.value),
-  "language.set": (input) => setLanguage(input.value),
+  "language.set": async (input) => {
+    const { keepDrafts } = await import("/js/shared/drafts.js");
+    const restore = await keepDrafts(element("content"));
+    await setLanguage(input.value);
+    restore();
+  },
 };

@@ -57,6 +57,25 @@ export function readVariables(root) {
   return variables;
 }
 
+/** The rows of a page's editor, for the same page made anew. */
+export const draftOf = (root) =>
+  [...root.querySelectorAll("[data-row]")].map((line) => ({
+    name: line.querySelector("[data-name]").value,
+    value: line.querySelector("[data-value]").value,
+  }));
+
+export function applyDraft(root, draft) {
+  const rows = root.querySelector("[data-rows]");
+  if (!rows) return;
+  const stored = new Map([...rows.children].map((line) => [line.dataset.stored, line]));
+  for (const [name, line] of stored) if (!draft.some((variable) => variable.name === name)) line.remove();
+  for (const variable of draft) {
+    const line = stored.get(variable.name);
+    if (line) line.querySelector("[data-value]").value = variable.value;
+    else rows.append(...fragment([variable]));
+  }
+}
+
 const unescape = (text) => text.replace(/\\([^])/g, (_, sign) => ESCAPED[sign] ?? sign);
 
 /** Variables of a .env text. */

@@ -3,6 +3,7 @@
 import { get, post } from "/js/core/api.js";
 import { badge, html, icon, render } from "/js/core/dom.js";
 import { clock, duration, known, t } from "/js/core/i18n.js";
+import { explained, headline } from "/js/shared/reasons.js";
 import { follow } from "/js/shared/stream.js";
 
 const STEPS = ["fetching", "building", "releasing", "checking"];
@@ -38,11 +39,11 @@ export const progressBar = (job) =>
   html`<progress class="progress" max="100" value="${job.progress}" data-state="${job.state}"
     aria-label="${kindName(job.kind)}" data-testid="progress">${job.progress}%</progress>`;
 
-/** Shows a job in `target` while it runs; resolves with it when it is over. */
-export async function followJob(target, id, { signal, changed = () => {}, brief = false }) {
+/** Shows a job in `target` while it runs; resolves with it when it is over. `beside(job)` adds to its error. */
+export async function followJob(target, id, { signal, changed = () => {}, brief = false, beside = () => null }) {
   let job = await get(`/jobs/${id}`, {}, signal);
   const draw = () => {
-    render(target, card(job, brief));
+    render(target, card(job, brief, beside(job)));
     changed(job);
   };
   draw();
@@ -57,7 +58,7 @@ export async function followJob(target, id, { signal, changed = () => {}, brief 
   return job;
 }
 
-const card = (job, brief) => html`<section class="card stack job-card" aria-label="${t("job.current")}" data-testid="job" data-job-state="${job.state}">
+const card = (job, brief, note) => html`<section class="card stack job-card" aria-label="${t("job.current")}" data-testid="job" data-job-state="${job.state}">
   <div class="page-head">
     <h2>${kindName(job.kind)}</h2>
     <div class="row">${jobBadge(job.state)}
@@ -66,7 +67,7 @@ const card = (job, brief) => html`<section class="card stack job-card" aria-labe
   </div>
   ${progressBar(job)}
   ${job.deployment_id && voyage(stepsOf(job))}
-  ${brief && job.error && html`<div class="callout" data-tone="bad" role="alert"><strong>${known(`reason.${job.error.code}`, t("job.failed"))}</strong><p>${job.error.message}</p></div>`}</section>`;
+  ${brief && job.error && html`<div class="callout" data-tone="bad" role="alert"><strong>${headline(job.error, t("job.failed"))}</strong>${explained(job.error)}${note}</div>`}</section>`;
 
 export const cancelButton = (job) =>
   (job.cancellable || (job.cancel_requested && !job.finished_at)) &&

@@ -5,6 +5,7 @@ import { navigate } from "/js/core/app.js";
 import { badge, html, icon, render, repeat, since, webAddress } from "/js/core/dom.js";
 import { dateTime, duration, known, t } from "/js/core/i18n.js";
 import { logView } from "/js/shared/log.js";
+import { explained, headline, reasonOfDeployment } from "/js/shared/reasons.js";
 import { follow } from "/js/shared/stream.js";
 import { cancel, cancelButton, progressBar, voyage } from "/js/shared/voyage.js";
 
@@ -14,11 +15,12 @@ let view = null;
 
 const over = () => FINAL.includes(view.deployment.state);
 
-function outcome({ state, reason, is_live: serving, reason_code: code }, service) {
+function outcome(deployment, service) {
+  const { state, is_live: serving, reason_code: code } = deployment;
   const kept = service?.live_deployment && !serving ? html`<p>${t("deployment.previous_serves")}</p>` : null;
   if (state === "failed") {
-    return html`<div class="callout" data-tone="bad" role="alert" data-testid="reason" data-reason-code="${code}"><strong>${known(`reason.${code}`, t("deployment.failed"))}</strong>
-      <p>${reason}</p>${kept}</div>`;
+    return html`<div class="callout" data-tone="bad" role="alert" data-testid="reason" data-reason-code="${code}"><strong>${headline({ code }, t("deployment.failed"))}</strong>
+      ${explained(reasonOfDeployment(deployment))}${kept}</div>`;
   }
   if (state === "cancelled" || state === "superseded") {
     return html`<div class="callout" data-tone="warn" data-testid="reason"><strong>${t(`deployment.${state}`)}</strong>${kept}</div>`;

@@ -1,15 +1,18 @@
 /** Ordering a service: what to run, under which name, with what size and variables. */
 
-import { get, post } from "/js/core/api.js";
+import { chosenProject, get, post, profile } from "/js/core/api.js";
 import { navigate } from "/js/core/app.js";
 import { html, icon, render } from "/js/core/dom.js";
 import { localised, t } from "/js/core/i18n.js";
 import { complete, fieldError, submit, values } from "/js/shared/form.js";
 import { planFacts, price } from "/js/shared/plans.js";
+import { checkRepository } from "/js/shared/source.js";
 import { readVariables, variableActions, variablesEditor } from "/js/shared/variables.js";
 
 const ICONS = { "git-app": "git", "example-python": "python", "example-node": "node", "example-static": "static" };
-const NAME = /^[a-z][a-z0-9-]*$/;
+const NAME = /^[a-z](?:[a-z0-9]|-(?!-))*$/;
+// Whose role lets them order; the server checks.
+const MAY_ORDER = ["owner", "developer"];
 let view = null;
 
 const templateCard = (template, chosen) => html`<label class="choice">
@@ -29,6 +32,13 @@ function nameProblem(name) {
   if (name.endsWith("-")) return t("order.name_end");
   if (name.length < 3 || name.length > 40) return t("order.name_length");
   return "";
+}
+
+/** The same rules as the server's, said before anything is sent. */
+function check(form) {
+  const { name, "source.repo_url": repository } = form.elements;
+  name.setCustomValidity(nameProblem(name.value.trim()));
+  checkRepository(repository);
 }
 
 function previewAddress() {
@@ -55,10 +65,19 @@ function fillSource(template) {
   view.example = template.example;
 }
 
+/** Only whoever has a choice is asked for it. */
+function offerProjects() {
+  const projects = (profile()?.projects ?? []).filter(({ role }) => MAY_ORDER.includes(role));
+  const choice = view.form.elements.project_id;
+  choice.replaceChildren(...projects.map(({ id, name }) => new Option(name, id, false, id === chosenProject())));
+  view.part("project").hidden = projects.length < 2;
+}
+
 export async function mount(root, { query, signal }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   view = { part, form: root.querySelector("form"), templates: [], example: null, appsUrl: "" };
   variablesEditor(part("variables"), []);
+  offerProjects();
   previewAddress();
   const [templates, plans] = await Promise.all([get("/templates", {}, signal), get("/plans", {}, signal)]);
   view.templates = templates.items;
@@ -78,6 +97,7 @@ async function send(form) {
     plan_id: given.plan_id,
     name: given.name.trim(),
     variables: readVariables(view.part("variables")),
+    ...(given.project_id && { project_id: given.project_id }),
   };
   // An example knows its source; naming it would only repeat what the catalogue says.
   if (!view.example) {
@@ -98,14 +118,11 @@ export const actions = {
     fieldError(view.form, "name", nameProblem(name));
     previewAddress();
   },
+  // Half an address is no mistake yet: only what was said to be wrong is looked at again.
+  "order.repository": (input) =>
+    input.getAttribute("aria-invalid") === "true" && fieldError(view.form, input.name, checkRepository(input)),
   "order.submit": (form) => {
-    if (!complete(form)) return null;
-    const problem = nameProblem(form.elements.name.value.trim());
-    if (problem) {
-      fieldError(form, "name", problem);
-      form.elements.name.focus();
-      return null;
-    }
-    return submit(form, () => send(form));
+    check(form);
+    return complete(form) && submit(form, () => send(form));
   },
 };

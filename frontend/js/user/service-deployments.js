@@ -3,6 +3,7 @@
 import { get } from "/js/core/api.js";
 import { badge, html, pages, render, since } from "/js/core/dom.js";
 import { duration, known, t } from "/js/core/i18n.js";
+import { inShort, reasonOfDeployment } from "/js/shared/reasons.js";
 
 let view = null;
 
@@ -11,7 +12,7 @@ const deploymentRow = (deployment) => html`<li class="grid-row deployment-row" d
     <span class="hint">${known(`trigger.${deployment.trigger}`, deployment.trigger)}</span></div>
   <div class="row">${badge(deployment.state)}${deployment.is_live && html`<span class="tag">${t("deployment.serving")}</span>`}</div>
   <div>${deployment.commit ? html`<span class="cut"><code>${deployment.commit.slice(0, 7)}</code> ${deployment.commit_subject}</span>` : html`<span class="muted">—</span>`}
-    ${deployment.reason && html`<span class="hint reason">${deployment.reason}</span>`}</div>
+    ${deployment.reason && html`<span class="hint reason">${inShort(reasonOfDeployment(deployment))}</span>`}</div>
   <div class="hint">${since(deployment.created_at)}${deployment.started_at && html`<br>${t("deployment.took", { time: duration(deployment.started_at, deployment.finished_at) })}`}</div></li>`;
 
 export const deploymentTable = (items) => html`<div class="grid-list">

@@ -5,6 +5,7 @@ import { html, icon, render } from "/js/core/dom.js";
 import { localised, t } from "/js/core/i18n.js";
 import { complete, submit, values } from "/js/shared/form.js";
 import { planFacts, price } from "/js/shared/plans.js";
+import { checkRepository } from "/js/shared/source.js";
 import { toast } from "/js/shared/toast.js";
 
 let view = null;
@@ -49,12 +50,14 @@ async function save() {
   toast(t("settings.saved"));
 }
 
-const saveThen = (form, then) =>
-  complete(form) &&
-  submit(form, async () => {
+function saveThen(form, then) {
+  checkRepository(form.elements["source.repo_url"]);
+  if (!complete(form)) return null;
+  return submit(form, async () => {
     await save();
     await then();
   });
+}
 
 export const actions = {
   "settings.save": (form) => saveThen(form, view.asked),

@@ -5,6 +5,7 @@ import { navigate } from "/js/core/app.js";
 import { badge, html, icon, offer, render, repeat, webAddress } from "/js/core/dom.js";
 import { t } from "/js/core/i18n.js";
 import { ask } from "/js/shared/dialog.js";
+import { explained, reasonOfService } from "/js/shared/reasons.js";
 import { toast } from "/js/shared/toast.js";
 import { cancelAction, followJob } from "/js/shared/voyage.js";
 
@@ -45,7 +46,7 @@ function head(service) {
   </div>
   ${!isMember(service) && html`<div class="callout" data-tone="warn"><p>${t("service.as_administrator")}</p></div>`}
   ${service.status_reason && html`<div class="callout" data-tone="bad" role="status"><strong>${t(`service.is_${service.status === "crashed" ? "crashed" : "failed"}`)}</strong>
-    <p>${service.status_reason}</p>${service.active_job_id === null && html`<p><a href="/services/${service.id}/logs">${t("service.see_logs")}</a></p>`}</div>`}`;
+    ${explained(reasonOfService(service))}${service.active_job_id === null && html`<p><a href="/services/${service.id}/logs">${t("service.see_logs")}</a></p>`}</div>`}`;
 }
 
 const tabs = (service, current) => (isMember(service) ? TABS : PUBLIC_TABS).map((tab) => {
@@ -82,12 +83,17 @@ async function reload() {
   if (view.service.active_job_id && view.service.active_job_id !== view.following) watch(view.service.active_job_id);
 }
 
+/** A failed deployment leaves alone what served before. */
+const servesOn = (job) =>
+  job.kind === "service.deploy" && view.service.live_deployment && view.service.status === "running" &&
+  html`<p data-testid="previous-serves">${t("deployment.previous_serves")}</p>`;
+
 async function watch(id) {
   const { part, signal } = view;
   view.following = id;
   part("job").hidden = false;
   try {
-    const job = await followJob(part("job"), id, { signal, brief: true });
+    const job = await followJob(part("job"), id, { signal, brief: true, beside: servesOn });
     if (signal.aborted) return;
     await reload();
     if (job.state === "succeeded") part("job").hidden = true;
