@@ -10,7 +10,14 @@ import traceback
 
 from benchmarks.report import Result, Unable, show
 
-NAMES = ("services_list", "deploy_overhead", "panel_first_load", "make_up_warm")
+NAMES = (
+    "services_list",
+    "auth_overhead",
+    "token_issue",
+    "deploy_overhead",
+    "panel_first_load",
+    "make_up_warm",
+)
 
 
 def main() -> int:

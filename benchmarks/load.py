@@ -1,8 +1,9 @@
 """Load on one unix socket, from a process of its own: `python -m benchmarks.load SOCKET SECONDS CONNECTIONS`.
 
-The request comes as JSON on stdin (`{"path", "headers"}`); each connection sends it again as soon as it has
-the answer. Prints `{"requests", "seconds", "p50", "p99"}`, times in seconds. Any answer but 200 ends the run
-with an error, because it would make the rate a lie.
+The request comes as JSON on stdin (`{"path", "headers"}`, with `"bodies"` a POST: each connection has one of
+them); each connection sends it again as soon as it has the answer. Prints `{"requests", "seconds", "p50",
+"p99"}`, times in seconds. Any answer but 200 ends the run with an error, because that would make the rate
+a lie.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ import uvloop
 
 @dataclass
 class Run:
-    request: bytes
     until: float
     times: list[float] = field(default_factory=list)
     failure: str | None = None
 
 
 class Client(asyncio.Protocol):
-    def __init__(self, run: Run, done: asyncio.Future[None]) -> None:
+    def __init__(self, run: Run, request: bytes, done: asyncio.Future[None]) -> None:
         self._run = run
+        self._request = request
         self._done = done
         self._buffer = bytearray()
         self._length = -1
@@ -41,7 +42,7 @@ class Client(asyncio.Protocol):
         self._buffer.clear()
         self._length = -1
         self._sent = time.perf_counter()
-        self._transport.write(self._run.request)
+        self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -72,24 +73,34 @@ class Client(asyncio.Protocol):
             self._transport.close()
 
 
-async def load(socket: str, request: bytes, seconds: float, connections: int) -> Run:
+async def load(socket: str, requests: list[bytes], seconds: float, connections: int) -> Run:
     loop = asyncio.get_running_loop()
-    run = Run(request, time.perf_counter() + seconds)
-    waiting = [loop.create_future() for _ in range(connections)]
-    for done in waiting:
-        await loop.create_unix_connection(lambda done=done: Client(run, done), socket)  # type: ignore[misc]
+    run = Run(time.perf_counter() + seconds)
+    waiting = []
+    for number in range(connections):
+        done: asyncio.Future[None] = loop.create_future()
+        client = Client(run, requests[number % len(requests)], done)
+        await loop.create_unix_connection(lambda client=client: client, socket)  # type: ignore[misc]
+        waiting.append(done)
     await asyncio.gather(*waiting)
     return run
+
+
+def request_of(path: str, headers: dict[str, str], body: str | None) -> bytes:
+    lines = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.1", "host: localhost"]
+    if body is not None:
+        lines.append(f"content-length: {len(body.encode())}")
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n" + (body or "")).encode()
 
 
 def main() -> None:
     socket, seconds, connections = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
     asked = json.load(sys.stdin)
-    lines = [f"GET {asked['path']} HTTP/1.1", "host: localhost"]
-    lines += [f"{name}: {value}" for name, value in asked["headers"].items()]
-    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    bodies = asked.get("bodies") or [None]
+    requests = [request_of(asked["path"], asked["headers"], body) for body in bodies]
     begin = time.perf_counter()
-    run = uvloop.run(load(socket, request, seconds, connections))
+    run = uvloop.run(load(socket, requests, seconds, connections))
     if run.failure:
         sys.exit(run.failure[:2000])
     times = sorted(run.times)

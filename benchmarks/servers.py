@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -117,10 +117,18 @@ def client(socket: Path) -> httpx.Client:
     return httpx.Client(transport=transport, base_url="http://localhost:8080", trust_env=False, timeout=30)
 
 
-def load(socket: Path, path: str, headers: Mapping[str, str], *, seconds: float, connections: int) -> Any:
+def load(
+    socket: Path,
+    path: str,
+    headers: Mapping[str, str],
+    *,
+    seconds: float,
+    connections: int,
+    bodies: Sequence[str] = (),
+) -> Any:
     """What `benchmarks.load` measured."""
     command = [sys.executable, "-m", "benchmarks.load", str(socket), str(seconds), str(connections)]
-    asked = json.dumps({"path": path, "headers": dict(headers)})
+    asked = json.dumps({"path": path, "headers": dict(headers), "bodies": list(bodies)})
     done = subprocess.run(
         command, cwd=ROOT, input=asked, capture_output=True, text=True, timeout=seconds + 60, check=False
     )

@@ -1,3 +1,3 @@
 """Shared by all tests; the fixtures are in `tests.support`."""
 
-pytest_plugins = ["tests.support.backing", "tests.support.stack"]
+pytest_plugins = ["tests.support.backing", "tests.support.stack", "tests.support.mailbox"]
