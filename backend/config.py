@@ -187,12 +187,16 @@ class Settings(BaseSettings):
 
     @property
     def order_needs_verified_email(self) -> bool:
-        """Unless it is said otherwise, an address has to be verified where letters can be sent."""
-        return (self.email_verification or ("required" if self.smtp_url else "off")) != "off"
+        return self._verification != "off"
 
     @property
     def sign_in_needs_verified_email(self) -> bool:
-        return self.email_verification == "sign_in"
+        return self._verification == "sign_in"
+
+    @property
+    def _verification(self) -> str:
+        """Unless it is said otherwise, an address has to be verified where letters can be sent."""
+        return self.email_verification or ("sign_in" if self.smtp_url else "off")
 
     @property
     def master_key(self) -> bytes:

@@ -34,17 +34,23 @@ METADATA: dict[str, Any] = {
 }
 TAGS = [
     {"name": "oauth", "description": "Tokens (RFC 6749, 7009, 7636, 7662, 8414, 9207)."},
-    {"name": "account", "description": "Registration and the signed-in person."},
+    {
+        "name": "account",
+        "description": "Registration, and the signed-in person: profile, second factors, sessions.",
+    },
     {
         "name": "applications",
-        "description": "Applications and personal tokens, and who was given access; see the tag `oauth`.",
+        "description": "Applications and personal tokens, and who was given access; used by way of `oauth`.",
     },
     {"name": "projects", "description": "Every resource belongs to a project; membership gives access."},
     {"name": "catalogue", "description": "What can be ordered."},
     {"name": "services", "description": "Ordered services: life cycle, deployments, variables, logs."},
     {"name": "jobs", "description": "Accepted work and its progress."},
     {"name": "audit", "description": "What was done, by whom, from where."},
-    {"name": "admin", "description": "For the operator."},
+    {
+        "name": "admin",
+        "description": "For the operator: users, roles, letters, everyone's services, jobs and trail.",
+    },
     {"name": "system", "description": "Health of the API itself."},
 ]
 _PROBLEM_SCHEMA = {

@@ -1,4 +1,7 @@
-"""All routers of the API, in the order of the reference page."""
+"""All routers of the API, the busiest first: a request's path is sought in this order.
+
+The reference page has its own order, `backend.openapi.TAGS`.
+"""
 
 from fastapi import APIRouter
 
@@ -25,6 +28,11 @@ from backend.users.admin_router import admin as admin_users
 from backend.users.router import router as users
 
 ROUTERS: tuple[APIRouter, ...] = (
+    services.router,
+    deployments,
+    jobs.router,
+    variables,
+    orders,
     oauth,
     users,
     lk,
@@ -36,11 +44,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     projects,
     invitations,
     catalogue,
-    orders,
-    services.router,
-    variables,
-    deployments,
-    jobs.router,
     audit.router,
     monitoring.admin,
     admin_users,

@@ -14,23 +14,23 @@ ResultName = Literal["done", "refused", "failed"]
 class AuditPerson(BaseModel):
     id: UUID
     name: str | None = Field(description="As it is now; null when the account is gone.")
-    email: str | None
-    deleted: bool
+    email: str | None = Field(description="As it is now; null when the account is gone, and for a supporter.")
+    deleted: bool = Field(description="Whether the account is gone.")
 
 
 class AuditClient(BaseModel):
-    id: str
-    name: str | None
+    id: str = Field(description="The `client_id`.", examples=["panel"])
+    name: str | None = Field(description="As it is now; null when the application is gone.")
 
 
 class AuditProject(BaseModel):
     id: UUID
-    name: str | None
+    name: str | None = Field(description="As it is now; null when the project is gone.")
 
 
 class AuditObject(BaseModel):
     type: str = Field(examples=["service"])
-    id: str | None
+    id: str | None = Field(description="An id, or a name that does not change; null for what has neither.")
     name: str | None = Field(description="As it was then.")
 
 
@@ -42,9 +42,12 @@ class AuditView(BaseModel):
     user: AuditPerson | None = Field(description="Whose account was used; null is the system or a stranger.")
     acting: AuditPerson | None = Field(description="The supporter who used it, if it was not the user.")
     client: AuditClient | None
-    address: str | None
-    user_agent: str | None
-    request_id: str | None
+    address: str | None = Field(
+        description="Where the request came from; null for the system, and for a supporter.",
+        examples=["203.0.113.7"],
+    )
+    user_agent: str | None = Field(description="What the program called itself.")
+    request_id: str | None = Field(description="`X-Request-Id` of the request: names it in the logs.")
     project: AuditProject | None
     object: AuditObject | None
     before: dict[str, Any] | None = Field(description="Only what changed, as it was.")

@@ -12,17 +12,22 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
     Executable,
+    Insert,
     Row,
     Select,
+    Table,
+    bindparam,
     delete,
     func,
+    insert,
     inspect,
     select,
     text,
@@ -35,6 +40,8 @@ BATCH = 5_000
 """Rows at most that one transaction removes of what is too old."""
 
 AnySelect = Select[*tuple[Any, ...]]
+Values = tuple[type[Base], dict[str, Any]]
+"""A row to insert: all its columns that have no default of the database's own, by name."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -81,6 +88,19 @@ class BaseDAO(Store[Any, M]):
         self.session.add_all(rows)
         await self.session.flush()
 
+    async def insert_rows(self, *rows: Values) -> None:
+        """Insert rows, of several tables too, by one statement: one round trip, and no objects to keep.
+
+        For what every request of a kind writes; the statement is built once.
+        """
+        # What waits to be written comes first, as with `add`: these rows may refer to it.
+        await self.session.flush()
+        shapes = tuple((cast(Table, model.__table__), tuple(values)) for model, values in rows)
+        parameters = {
+            f"{name}_{at}": value for at, (_, values) in enumerate(rows) for name, value in values.items()
+        }
+        await self.session.execute(_inserting(shapes), parameters)
+
     async def delete(self, key: Any) -> None:
         row = await self.get(key)
         if row is not None:
@@ -96,14 +116,14 @@ class BaseDAO(Store[Any, M]):
     async def all(self, statement: AnySelect) -> Sequence[M]:
         return (await self.session.execute(statement)).scalars().all()
 
-    async def row(self, statement: Executable) -> Row[Any] | None:
-        return (await self.session.execute(statement)).one_or_none()
+    async def row(self, statement: Executable, parameters: Any = None) -> Row[Any] | None:
+        return (await self.session.execute(statement, parameters)).one_or_none()
 
     async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
         return (await self.session.execute(statement)).all()
 
-    async def scalar(self, statement: Executable) -> Any:
-        return (await self.session.execute(statement)).scalar_one_or_none()
+    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+        return (await self.session.execute(statement, parameters)).scalar_one_or_none()
 
     async def execute(self, statement: Executable, parameters: Any = None) -> int:
         """Run a statement that returns no rows; gives how many it touched."""
@@ -129,6 +149,16 @@ class BaseDAO(Store[Any, M]):
         await self.session.execute(
             text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload}
         )
+
+
+@lru_cache(maxsize=256)
+def _inserting(shapes: tuple[tuple[Table, tuple[str, ...]], ...]) -> Insert:
+    """Parameters are named by column and place, since several tables have an `id`."""
+    *others, last = (
+        insert(table).values({name: bindparam(f"{name}_{at}") for name in columns})
+        for at, (table, columns) in enumerate(shapes)
+    )
+    return last.add_cte(*(one.cte(f"row_{at}") for at, one in enumerate(others)))
 
 
 class LocalFiles(Store[str, bytes]):

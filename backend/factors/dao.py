@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import BindParameter, Row, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from backend.dao.base import BaseDAO
@@ -131,26 +131,31 @@ class SecondStepDAO(BaseDAO[SecondStep]):
         return await self.delete_some(SecondStep.expires_at < before)
 
 
+_WHOSE: BindParameter[UUID] = bindparam("user_id")
+_STANDING = select(
+    select(TotpSecret.user_id)
+    .where(TotpSecret.user_id == _WHOSE, TotpSecret.confirmed_at.is_not(None))
+    .exists()
+    .label("totp"),
+    select(func.count())
+    .select_from(Passkey)
+    .where(Passkey.user_id == _WHOSE)
+    .scalar_subquery()
+    .label("passkeys"),
+    select(func.count())
+    .select_from(RecoveryCode)
+    .where(RecoveryCode.user_id == _WHOSE, RecoveryCode.used_at.is_(None))
+    .scalar_subquery()
+    .label("recovery_codes"),
+)
+"""Built once: every sign-in asks it."""
+
+
 class StandingDAO(BaseDAO[TotpSecret]):
     model = TotpSecret
 
     async def of(self, user_id: UUID) -> Row[Any]:
         """(totp, passkeys, recovery_codes): whether, and how many."""
-        totp = select(TotpSecret.user_id).where(
-            TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_not(None)
-        )
-        keys = select(func.count()).select_from(Passkey).where(Passkey.user_id == user_id)
-        codes = (
-            select(func.count())
-            .select_from(RecoveryCode)
-            .where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None))
-        )
-        found = await self.row(
-            select(
-                totp.exists().label("totp"),
-                keys.scalar_subquery().label("passkeys"),
-                codes.scalar_subquery().label("recovery_codes"),
-            )
-        )
+        found = await self.row(_STANDING, {"user_id": user_id})
         assert found is not None
         return found

@@ -83,7 +83,7 @@ class PasskeyView(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    name: str
+    name: str = Field(examples=["Blue key"])
     synced: bool = Field(description="Kept by a password manager rather than in one device.")
     created_at: datetime
     last_used_at: datetime | None

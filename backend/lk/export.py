@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Select, or_, select
 
 from backend.audit.models import AuditEvent
@@ -36,21 +36,21 @@ class Export(BaseModel):
     """All times are UTC."""
 
     exported_at: datetime
-    account: list[Row]
-    roles: list[Row]
-    projects: list[Row]
-    services: list[Row]
-    orders: list[Row]
-    jobs: list[Row]
-    sessions: list[Row]
-    sign_ins: list[Row]
-    authenticators: list[Row]
-    passkeys: list[Row]
-    applications: list[Row]
-    consents: list[Row]
-    personal_tokens: list[Row]
-    letters: list[Row]
-    audit_events: list[Row]
+    account: list[Row] = Field(description="You: one row.")
+    roles: list[Row] = Field(description="Names of the roles you hold.")
+    projects: list[Row] = Field(description="Where you are a member.")
+    services: list[Row] = Field(description="Of your projects.")
+    orders: list[Row] = Field(description="What you ordered.")
+    jobs: list[Row] = Field(description="Work that you asked for.")
+    sessions: list[Row] = Field(description="Where you are and were signed in.")
+    sign_ins: list[Row] = Field(description="Who came in as you, and who tried.")
+    authenticators: list[Row] = Field(description="Authenticator apps, without their secrets.")
+    passkeys: list[Row] = Field(description="Without their keys.")
+    applications: list[Row] = Field(description="Those that you registered, without their secrets.")
+    consents: list[Row] = Field(description="Applications that you gave access.")
+    personal_tokens: list[Row] = Field(description="Without the tokens themselves.")
+    letters: list[Row] = Field(description="What was sent to you.")
+    audit_events: list[Row] = Field(description="What you did, and what was done to your account.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from backend.mail.views import (
     LETTERS,
     ChannelName,
     LetterStateName,
+    LetterTemplates,
     LetterView,
     LocaleName,
     Preview,
-    Templates,
     letter_of,
     shape_letter,
 )
@@ -116,7 +116,7 @@ async def admin_letters_retry(letter_id: UUID, session: SessionDep, _: Administr
     "/letter-templates",
     operation_id="admin_letter_templates_list",
     summary="Templates of letters",
-    response_model=Templates,
+    response_model=LetterTemplates,
     responses=problems(401, 403),
 )
 async def admin_letter_templates_list(_: Administrator) -> dict[str, Any]:

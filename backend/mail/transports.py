@@ -8,9 +8,10 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 from typing import Protocol
 from uuid import UUID
@@ -27,7 +28,19 @@ from backend.mail.servers import SmsGateway, SmtpServer, parse_sender
 
 GOODBYE_SECONDS = 2.0
 GATEWAY_SECONDS = 30.0
-_POLICY = SMTP.clone(cte_type="7bit")
+
+
+class _Policy(EmailPolicy):
+    """Encodes a subject as a whole: breaking one, the standard library loses the space between two words."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name != "Subject" or value.isascii():
+            return super().fold_binary(name, value)
+        encoded = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)
+        return f"{name}: {encoded}{self.linesep}".encode("ascii")
+
+
+_POLICY = _Policy(linesep="\r\n", cte_type="7bit")
 _ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+")
 _OUR_FAULT = frozenset({530, 534, 535, 538})
 """Answers about credentials and encryption (RFC 4954), which the operator mends."""
@@ -121,7 +134,9 @@ class SmtpTransport:
             if not recipient.isascii() and not client.supports_extension("smtputf8"):
                 raise DeliveryError("not_supported", "SMTPUTF8", final=True)
             sender = self._sender.addr_spec
-            await client.send_message(message, sender=sender, recipients=[recipient])
+            options = [] if recipient.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
+            # Not `send_message`, which would write the headers by a policy of its own.
+            await client.sendmail(sender, [recipient], message.as_bytes(), mail_options=options)
             # It was taken: what becomes of the farewell changes nothing.
             with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
                 async with asyncio.timeout(GOODBYE_SECONDS):

@@ -24,15 +24,19 @@ class LetterView(BaseModel):
     channel: ChannelName
     template: str = Field(examples=["password_reset"])
     locale: LocaleName
-    recipient: str
+    recipient: str = Field(
+        description="An e-mail address or a telephone number.", examples=["ada@example.com"]
+    )
     user_id: UUID | None
     state: LetterStateName = Field(
         description="`held`: there is no server to give it to; `sent`: the server took it."
     )
-    attempts: int
+    attempts: int = Field(description="How often it was tried.")
     retryable: bool = Field(description="It failed, and what is in it is not erased yet.")
     subject: str | None = Field(description="Once it was sent; null for text messages.")
-    message_id: str | None
+    message_id: str | None = Field(
+        description="Its `Message-ID`, by which servers name it in their logs; null where there is none."
+    )
     error_code: str | None = Field(
         description="Of the last attempt: `refused`, `put_off`, `not_reached`, `timed_out`, `not_admitted`, "
         "`not_trusted`, `not_supported`, `bad_address`, `not_readable`, `not_rendered`, `sender_lost`; "
@@ -44,25 +48,25 @@ class LetterView(BaseModel):
     sent_at: datetime | None
 
 
-class TemplateView(BaseModel):
+class LetterTemplate(BaseModel):
     name: str = Field(examples=["password_reset"])
     channel: ChannelName
     values: list[str] = Field(description="Names of what it is given.")
 
 
-class Templates(BaseModel):
-    items: list[TemplateView]
+class LetterTemplates(BaseModel):
+    items: list[LetterTemplate]
 
 
 class Preview(BaseModel):
     """A template, filled with example values."""
 
-    name: str
+    name: str = Field(examples=["password_reset"])
     channel: ChannelName
     locale: LocaleName
-    subject: str | None
-    text: str
-    html: str | None
+    subject: str | None = Field(description="Null for text messages.")
+    text: str = Field(description="The letter as plain text, or the text message.")
+    html: str | None = Field(description="The letter as a page; null for text messages.")
 
 
 _PLAIN = (

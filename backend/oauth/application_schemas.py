@@ -174,20 +174,20 @@ class PersonalTokenCreated(PersonalTokenView):
 
 
 class ScopeView(BaseModel):
-    name: str
+    name: str = Field(examples=["services:read"])
     allows: str = Field(description="In English; the panel has words of its own.")
 
 
 class ApplicationAsking(BaseModel):
-    id: str
-    name: str
+    id: str = Field(description="Its `client_id`.")
+    name: str = Field(examples=["Tide calendar"])
     maker: MakerView | None = Field(description="The customer who registered it.")
     created_at: datetime
 
 
 class ConsentQuestion(BaseModel):
     application: ApplicationAsking
-    redirect_uri: str
+    redirect_uri: str = Field(description="Where the browser goes with the answer.")
     scopes: list[ScopeView]
     remembered: bool = Field(description="All of this was granted before, so the panel need not ask again.")
 
@@ -217,13 +217,13 @@ class ConsentDecision(BaseModel):
     )
 
     decision: Literal["approve", "deny"]
-    response_type: _Asked = None
-    client_id: _Asked = None
-    redirect_uri: _Asked = None
-    scope: _Asked = None
-    state: _Asked = None
-    code_challenge: _Asked = None
-    code_challenge_method: _Asked = None
+    response_type: _Asked = Field(default=None, examples=["code"])
+    client_id: _Asked = Field(default=None, description="Which application asks.")
+    redirect_uri: _Asked = Field(default=None, description="One that the application registered.")
+    scope: _Asked = Field(default=None, description="What it asks for; all that is registered if left out.")
+    state: _Asked = Field(default=None, description="Goes back to the application unchanged.")
+    code_challenge: _Asked = Field(default=None, description="RFC 7636 §4.2.")
+    code_challenge_method: _Asked = Field(default=None, examples=["S256"])
 
 
 class ConsentAnswer(BaseModel):

@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit import trail
 from backend.audit.actions import Action
 from backend.audit.actor import current
+from backend.dao.base import Values
 from backend.oauth.caller import Caller
 from backend.oauth.limits import network_of
 from backend.oauth.models import OAuthClient
 from backend.oauth.tokens import digest
 from backend.users import history
 from backend.users.history import Method, Visit
-from backend.users.models import User
+from backend.users.models import From, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +26,35 @@ class Attempt:
 
     user: User | None
     method: Method
+    known: bool | None = None
+    """Whether the user came in from there of late, where that was asked already."""
 
 
-async def note(
-    session: AsyncSession, attempt: Attempt, client: OAuthClient, caller: Caller, *, done: bool
-) -> str | None:
-    """Write the attempt down; gives what the browser is to be known by from now on, if it came in."""
+async def came_in(
+    session: AsyncSession, user: User, attempt: Attempt, client: OAuthClient, caller: Caller
+) -> tuple[Values, str | None]:
+    """The row of the history, and what the browser is to be known by from now on."""
     device = caller.device_cookie
-    if done and device is None and client.keep_refresh_in_cookie:
+    if device is None and client.keep_refresh_in_cookie:
         device = secrets.token_urlsafe(32)
-    visit = Visit(
+    row = await history.came_in(session, user, _visit(attempt, client, caller, device), known=attempt.known)
+    return row, device if client.keep_refresh_in_cookie else None
+
+
+async def refused(session: AsyncSession, attempt: Attempt, client: OAuthClient, caller: Caller) -> None:
+    """Write down an attempt that failed."""
+    await history.refused(session, attempt.user, _visit(attempt, client, caller, caller.device_cookie))
+    await _record_refusal(session, attempt, client.id)
+
+
+def whence(caller: Caller) -> From:
+    device = caller.device_cookie
+    network = network_of(caller.address)
+    return history.whence(network, caller.user_agent, digest(device) if device is not None else None)
+
+
+def _visit(attempt: Attempt, client: OAuthClient, caller: Caller, device: str | None) -> Visit:
+    return Visit(
         client_id=client.id,
         method=attempt.method,
         address=caller.address,
@@ -42,12 +62,6 @@ async def note(
         user_agent=caller.user_agent,
         device_hash=digest(device) if device is not None else None,
     )
-    if not done or attempt.user is None:
-        await history.refused(session, attempt.user, visit)
-        await _record_refusal(session, attempt, client.id)
-        return None
-    await history.came_in(session, attempt.user, visit)
-    return device if client.keep_refresh_in_cookie else None
 
 
 async def _record_refusal(session: AsyncSession, attempt: Attempt, client_id: str) -> None:

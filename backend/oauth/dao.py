@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Row, Table, delete, false, func, or_, select, update
+from sqlalchemy import Row, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from backend.dao.base import BaseDAO
@@ -21,7 +21,7 @@ from backend.oauth.models import (
     RefreshToken,
     SigningKey,
 )
-from backend.users.models import User
+from backend.users.models import KNOWN, From, SignIn, User
 
 _IDENTITY = """
 SELECT u.email, s.proved_at, s.acting_id, c.first_party, c.scopes, c.owner_id,
@@ -58,8 +58,12 @@ FROM oauth_personal_tokens t JOIN users u ON u.id = t.user_id
 WHERE t.token_hash = $1 AND (t.expires_at IS NULL OR t.expires_at > now()) AND u.is_active
 """
 
-_SESSIONS = cast(Table, OAuthSession.__table__)
-_REFRESH_TOKENS = cast(Table, RefreshToken.__table__)
+_CLIENT_WITH_USER = (
+    select(OAuthClient, User, exists().where(SignIn.user_id == User.id, KNOWN).label("known"))
+    .outerjoin(User, User.email == bindparam("email"))
+    .where(OAuthClient.id == bindparam("client_id"))
+)
+"""Built once: every request for a token asks it."""
 
 
 async def read_identity(reader: asyncpg.Pool, session_id: UUID, user_id: UUID) -> asyncpg.Record | None:
@@ -83,16 +87,11 @@ class ClientDAO(BaseDAO[OAuthClient]):
         return await self.one(select(OAuthClient).where(OAuthClient.id == client_id))
 
     async def find_with_user(
-        self, client_id: str, email: str | None
-    ) -> tuple[OAuthClient | None, User | None]:
-        """The client and whoever has the e-mail address, in one round trip."""
-        statement = (
-            select(OAuthClient, User)
-            .outerjoin(User, User.email == email if email is not None else false())
-            .where(OAuthClient.id == client_id)
-        )
-        row = await self.row(statement)
-        return (row.OAuthClient, row.User) if row is not None else (None, None)
+        self, client_id: str, email: str | None, whence: From
+    ) -> tuple[OAuthClient | None, User | None, bool]:
+        """The client, whoever has the e-mail address, and whether they came in from there of late."""
+        row = await self.row(_CLIENT_WITH_USER, {"client_id": client_id, "email": email, **whence})
+        return (row.OAuthClient, row.User, row.known) if row is not None else (None, None, False)
 
     async def put_client(self, client_id: str, **values: Any) -> None:
         statement = insert(OAuthClient).values(id=client_id, **values)
@@ -128,15 +127,6 @@ class SessionDAO(BaseDAO[OAuthSession]):
         owner = select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash).scalar_subquery()
         statement = select(OAuthSession).where(OAuthSession.id == owner).with_for_update()
         return await self.one(statement.execution_options(populate_existing=True))
-
-    async def start(self, session: dict[str, Any], token: dict[str, Any] | None) -> None:
-        """Write a session, and its first refresh token, by one statement: every sign-in waits for this."""
-        started = insert(_SESSIONS).values(session)
-        if token is None:
-            await self.execute(started)
-            return
-        first = insert(_REFRESH_TOKENS).values(token)
-        await self.execute(first.add_cte(started.cte("started")))
 
     async def revoke(self, session_id: UUID, reason: str, at: datetime) -> bool:
         """Whether it was still alive."""

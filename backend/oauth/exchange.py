@@ -15,6 +15,7 @@ from backend.oauth.caller import Caller
 from backend.oauth.clientauth import BASIC, Credentials
 from backend.oauth.dao import ClientDAO
 from backend.oauth.identity import Identity
+from backend.oauth.limits import network_of
 from backend.oauth.models import OAuthClient
 from backend.oauth.server import Answer, TokenServer
 from backend.users import passwords
@@ -65,15 +66,17 @@ async def issue(
     began = time.monotonic()
     form = _named(form, credentials)
     email = normalise(form["username"], reserved_domains=True) if _asks_for_password(form) else None
-    client, user = await _lookup(identity, form, email)
+    client, user, known = await _lookup(identity, form, caller, email)
     in_cookie = client is not None and client.keep_refresh_in_cookie
     if in_cookie:
         form = _with_cookie(form, caller)
     signed_in = None
     attempt = None
     if client is not None and _asks_for_password(form) and client.check_grant_type("password"):
-        attempt = Attempt(user, "password")
-        signed_in = await _sign_in(identity, user, email or form["username"], form["password"], caller)
+        attempt = Attempt(user, "password", known)
+        account = email or form["username"]
+        async with identity.turns.of((account, network_of(caller.address), caller.device_cookie)):
+            signed_in = await _sign_in(identity, user, account, form["password"], caller)
     else:
         await _count_factor(identity, form, caller)
     key = await identity.keys.signing()
@@ -93,9 +96,9 @@ async def issue(
             attempt=attempt,
         )
         answer = await server.token(form)
-        done, device = answer.status == 200, None
-        if client is not None and server.attempt is not None:
-            device = await arrivals.note(session, server.attempt, client, caller, done=done)
+        done = answer.status == 200
+        if not done and client is not None and server.attempt is not None:
+            await arrivals.refused(session, server.attempt, client, caller)
     _forget(identity, server)
     if attempt is not None and signed_in is None:
         # Reading an account takes a fraction of a millisecond, which many attempts would show.
@@ -105,7 +108,7 @@ async def issue(
         account = str(server.attempt.user.id)
         await identity.limits.succeeded("second_factor", account=account, address=caller.address)
     if done and in_cookie:
-        return Outcome(answer, cookie=answer.body.pop("refresh_token"), device=device)
+        return Outcome(answer, cookie=answer.body.pop("refresh_token"), device=server.device)
     return Outcome(answer)
 
 
@@ -114,7 +117,7 @@ async def revoke(
 ) -> Outcome:
     """Answer a revocation request; signing out twice is fine."""
     form = _named(form, credentials)
-    client, _ = await _lookup(identity, form)
+    client, _, _ = await _lookup(identity, form, caller)
     in_cookie = client is not None and client.keep_refresh_in_cookie
     if in_cookie and "token" not in form:
         if caller.from_panel is not True:
@@ -135,7 +138,7 @@ async def introspect(
 ) -> Outcome:
     """Answer an introspection request: what is not said to this client is `{"active": false}`."""
     form = _named(form, credentials)
-    client, _ = await _lookup(identity, form)
+    client, _, _ = await _lookup(identity, form, caller)
     claims = await identity.claims(form.get("token", ""))
     async with identity.database.transaction() as session:
         server = TokenServer(
@@ -178,14 +181,17 @@ def _asks_for_password(form: dict[str, str]) -> bool:
 
 
 async def _lookup(
-    identity: Identity, form: dict[str, str], email: str | None = None
-) -> tuple[OAuthClient | None, User | None]:
-    """The client and, for a sign-in, the user; read before the slow hashing, which needs no connection."""
+    identity: Identity, form: dict[str, str], caller: Caller, email: str | None = None
+) -> tuple[OAuthClient | None, User | None, bool]:
+    """The client and, for a sign-in, the user and whether they came in from there of late.
+
+    Read before the slow hashing, which needs no connection.
+    """
     client_id = form.get("client_id")
     if client_id is None:
-        return None, None
+        return None, None, False
     async with identity.database.reading() as session:
-        return await ClientDAO(session).find_with_user(client_id, email)
+        return await ClientDAO(session).find_with_user(client_id, email, arrivals.whence(caller))
 
 
 def _with_cookie(form: dict[str, str], caller: Caller) -> dict[str, str]:

@@ -27,7 +27,7 @@ from backend.users.models import User
 if TYPE_CHECKING:
     from backend.oauth.server import TokenServer
 
-WRONG_CREDENTIALS = "The e-mail address or the password is wrong."
+WRONG_CREDENTIALS = "The e-mail address or the password is wrong, or the address is not confirmed yet."
 ENDED = "The refresh token is not valid, has expired or was used before."
 SPENT = "The code is not valid, has expired or was used before."
 CLOSED = "The account is closed."

@@ -28,6 +28,7 @@ from backend.oauth.keys import KeyRing, vault_of
 from backend.oauth.limits import AttemptLimits
 from backend.oauth.looks import Looks
 from backend.oauth.scopes import APPLICATION_SCOPES, PERSONAL_SCOPES
+from backend.oauth.turns import Turns
 from backend.oauth.usage import Usage
 from backend.roles.permissions import FULL_SCOPE, PROJECT_ROLES, VIEWABLE, within_scope
 from backend.utils.pace import Pace
@@ -97,6 +98,8 @@ class Identity:
         self.database = parts.database
         self.keys = KeyRing(parts.database, vault_of(settings))
         self.limits = AttemptLimits(settings)
+        # The last of the free tries makes the next one wait already.
+        self.turns = Turns(settings.guess_free_tries - 1)
         self.pace = Pace()
         self.looks = Looks(parts.database)
         self.usage = Usage(parts.database)

@@ -28,7 +28,9 @@ class TokenAnswer(BaseModel):
     refresh_token: str | None = Field(
         default=None, description="Good for one use. The client `panel` gets it as a cookie instead."
     )
-    scope: str
+    scope: str = Field(
+        description="What the token is good for, separated by blanks; `full` is all that the person may."
+    )
 
 
 class OAuthError(BaseModel):
@@ -43,8 +45,12 @@ class OAuthError(BaseModel):
         }
     )
 
-    error: str
-    error_description: str | None = None
+    error: str = Field(
+        description="Stable, for programs: RFC 6749 §5.2, `mfa_required`, `mfa_refused`, `too_many_requests`."
+    )
+    error_description: str | None = Field(
+        default=None, description="In English, for people who write programs."
+    )
     mfa_token: str | None = Field(
         default=None, description="Of `mfa_required`: for the second step, good once and for its client."
     )
@@ -55,7 +61,9 @@ class OAuthError(BaseModel):
 
 
 class JwkSet(BaseModel):
-    keys: list[dict[str, Any]]
+    keys: list[dict[str, Any]] = Field(
+        description="Public keys on P-256 for ES256; a token's header names its own by `kid`."
+    )
 
 
 class IntrospectionAnswer(BaseModel):
@@ -69,36 +77,48 @@ class IntrospectionAnswer(BaseModel):
         }
     )
 
-    active: bool
-    scope: str | None = None
-    client_id: str | None = None
-    token_type: Literal["Bearer", "refresh_token"] | None = None
-    exp: int | None = None
-    iat: int | None = None
+    active: bool = Field(description="Whether the token is good now, and this client may know about it.")
+    scope: str | None = Field(default=None, examples=["services:read"])
+    client_id: str | None = Field(default=None, description="Which client it was issued to.")
+    token_type: Literal["Bearer", "refresh_token"] | None = Field(
+        default=None, description="`Bearer` is an access token."
+    )
+    exp: int | None = Field(default=None, description="Unix time at which it ends.")
+    iat: int | None = Field(default=None, description="Unix time at which its session began.")
     sub: str | None = Field(default=None, description="The id of the person it acts for.")
-    aud: str | None = None
-    iss: str | None = None
+    aud: str | None = Field(default=None, description="Whom access tokens are for: this API.")
+    iss: str | None = Field(default=None, description="This installation.")
 
 
 class Metadata(BaseModel):
     """RFC 8414, with RFC 7636 and RFC 9207."""
 
-    issuer: str
-    authorization_endpoint: str
-    token_endpoint: str
-    revocation_endpoint: str
-    introspection_endpoint: str
-    jwks_uri: str
-    scopes_supported: list[str]
-    response_types_supported: list[str]
-    response_modes_supported: list[str]
-    grant_types_supported: list[str]
-    code_challenge_methods_supported: list[str]
-    token_endpoint_auth_methods_supported: list[str]
-    revocation_endpoint_auth_methods_supported: list[str]
-    introspection_endpoint_auth_methods_supported: list[str]
-    authorization_response_iss_parameter_supported: bool
-    service_documentation: str
+    issuer: str = Field(examples=["https://panel.example.com"])
+    authorization_endpoint: str = Field(examples=["https://panel.example.com/oauth/authorize"])
+    token_endpoint: str = Field(examples=["https://panel.example.com/oauth/token"])
+    revocation_endpoint: str = Field(examples=["https://panel.example.com/oauth/revoke"])
+    introspection_endpoint: str = Field(examples=["https://panel.example.com/oauth/introspect"])
+    jwks_uri: str = Field(examples=["https://panel.example.com/oauth/jwks"])
+    scopes_supported: list[str] = Field(
+        description="All there are; an application gets no more than it registered."
+    )
+    response_types_supported: list[str] = Field(examples=[["code"]])
+    response_modes_supported: list[str] = Field(examples=[["query"]])
+    grant_types_supported: list[str] = Field(examples=[["authorization_code", "refresh_token"]])
+    code_challenge_methods_supported: list[str] = Field(examples=[["S256"]])
+    token_endpoint_auth_methods_supported: list[str] = Field(
+        examples=[["none", "client_secret_basic", "client_secret_post"]]
+    )
+    revocation_endpoint_auth_methods_supported: list[str] = Field(
+        examples=[["none", "client_secret_basic", "client_secret_post"]]
+    )
+    introspection_endpoint_auth_methods_supported: list[str] = Field(
+        examples=[["client_secret_basic", "client_secret_post"]]
+    )
+    authorization_response_iss_parameter_supported: bool = Field(
+        description="Answers to the application carry `iss` (RFC 9207)."
+    )
+    service_documentation: str = Field(examples=["https://panel.example.com/api/docs"])
 
 
 def _form(required: list[str], example: dict[str, str], **properties: dict[str, Any]) -> dict[str, Any]:

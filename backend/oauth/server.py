@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import await_, greenlet_spawn
 
 from backend.config import Settings
-from backend.oauth import clientauth, sessions
+from backend.oauth import arrivals, clientauth, sessions
 from backend.oauth.arrivals import Attempt
 from backend.oauth.caller import Caller
 from backend.oauth.clientauth import Credentials
@@ -71,7 +71,7 @@ class TokenServer(AuthorizationServer):
     `signed_in` is the user whose password was verified, `attempt` who tries to sign in, `credentials`
     how the client names itself, `claims` what a token to revoke says if it is an access token.
     Afterwards `ended` lists the sessions that this request revoked: commit whatever the answer,
-    an error may have ended a session.
+    an error may have ended a session. `device` is what the browser that came in is to be known by.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class TokenServer(AuthorizationServer):
         self.attempt = attempt
         self.claims = claims
         self.ended: list[UUID] = []
+        self.device: str | None = None
         self._settings = settings
         self.issuer = settings.panel_url
         self._known_client = client
@@ -185,6 +186,11 @@ class TokenServer(AuthorizationServer):
             return
         assert request.client is not None
         assert request.user is not None
+        arrival = None
+        if self.attempt is not None:
+            user = request.user.user
+            came = arrivals.came_in(self.session, user, self.attempt, request.client, self.caller)
+            arrival, self.device = await_(came)
         await_(
             sessions.start(
                 self.session,
@@ -197,6 +203,7 @@ class TokenServer(AuthorizationServer):
                 proved=request.client.first_party,
                 user_agent=self.caller.user_agent,
                 address=self.caller.address,
+                arrival=arrival,
             )
         )
 

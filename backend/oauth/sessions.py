@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit import trail
 from backend.audit.actions import Action
 from backend.audit.actor import Actor, current
+from backend.dao.base import Values
 from backend.database import now
 from backend.factors.dao import SecondStepDAO
 from backend.oauth.announcements import announce
@@ -62,7 +63,9 @@ async def start(
     proved: bool = True,
     user_agent: str | None,
     address: str | None,
+    arrival: Values | None = None,
 ) -> None:
+    """`arrival` is the row of the history of sign-ins, where somebody came in: all is written at once."""
     at = now()
     values = {
         "id": session_id,
@@ -77,10 +80,14 @@ async def start(
         "proved_at": at if proved else _NEVER,
         "expires_at": at + lifetime,
     }
-    token = _token(session_id, refresh_token, lifetime) if refresh_token is not None else None
-    await SessionDAO(session).start(values, token)
+    rows: list[Values] = [(OAuthSession, values)]
+    if refresh_token is not None:
+        rows.append((RefreshToken, _token(session_id, refresh_token, lifetime)))
+    if arrival is not None:
+        rows.append(arrival)
     by = Actor(user_id, None, client_id, session_id, address, user_agent)
-    await trail.record(session, Action.SESSION_STARTED, object_type="session", object_id=session_id, actor=by)
+    rows.append(trail.event(Action.SESSION_STARTED, object_type="session", object_id=session_id, actor=by))
+    await SessionDAO(session).insert_rows(*rows)
 
 
 async def present(session: AsyncSession, refresh_token: str, client: OAuthClient) -> Presented | UUID | None:

@@ -20,11 +20,16 @@ GrantType = Literal["authorization_code", "refresh_token", "client_credentials"]
 
 class ApplicationView(BaseModel):
     id: UUID = Field(description="The `client_id`.")
-    name: str
-    confidential: bool
+    name: str = Field(examples=["Tide calendar"])
+    confidential: bool = Field(description="Whether it has a secret.")
     grants: list[GrantType]
-    redirect_uris: list[str]
-    scopes: list[str]
+    redirect_uris: list[str] = Field(
+        description="Where people are sent back to, compared exactly.",
+        examples=[["https://tides.example.com/back"]],
+    )
+    scopes: list[str] = Field(
+        description="All that it may ever ask for.", examples=[["me:read", "services:read"]]
+    )
     previous_secret_until: datetime | None = Field(
         description="Until then the secret before the present one is good as well."
     )
@@ -34,30 +39,34 @@ class ApplicationView(BaseModel):
 
 class PersonalTokenView(BaseModel):
     id: UUID
-    name: str
-    scopes: list[str]
+    name: str = Field(examples=["Nightly deploy"])
+    scopes: list[str] = Field(
+        description="What it may do, as far as you may.", examples=[["services:read", "deployments:write"]]
+    )
     networks: list[str] = Field(description="Where it may come from; empty: from anywhere.")
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None = Field(description="To a minute or so.")
-    last_used_address: str | None
+    last_used_address: str | None = Field(examples=["203.0.113.7"])
 
 
 class MakerView(BaseModel):
-    name: str
-    email: str
+    name: str = Field(examples=["Ada Lovelace"])
+    email: str = Field(examples=["ada@example.com"])
 
 
 class GrantedApplication(BaseModel):
-    id: str
-    name: str
+    id: str = Field(description="Its `client_id`.")
+    name: str = Field(examples=["Tide calendar"])
     maker: MakerView | None = Field(description="The customer who registered it.")
 
 
 class GrantView(BaseModel):
     id: UUID
     application: GrantedApplication
-    scopes: list[str]
+    scopes: list[str] = Field(
+        description="What it may do in your name.", examples=[["me:read", "services:read"]]
+    )
     last_used_at: datetime | None
     created_at: datetime
     updated_at: datetime

@@ -52,7 +52,7 @@ async def reachable(
     if role is None:
         raise _missing()
     if permission is not None and permission not in PROJECT_ROLES[role]:
-        raise _not_enough()
+        raise not_enough()
 
 
 async def commanded(
@@ -69,7 +69,7 @@ async def commanded(
     if project is None or role is None:
         raise _missing()
     if permission is not None and permission not in PROJECT_ROLES[role]:
-        raise _not_enough()
+        raise not_enough()
     return Crew(project, roles)
 
 
@@ -77,5 +77,5 @@ def _missing() -> NotFound:
     return NotFound("There is no such project.")
 
 
-def _not_enough() -> Forbidden:
+def not_enough() -> Forbidden:
     return Forbidden("Your role in this project does not let you do this.", code="permission_missing")

@@ -36,7 +36,7 @@ class ProjectSummary(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    name: str
+    name: str = Field(examples=["Harbour office"])
     role: ProjectRole = Field(description="What you are in it.")
 
 
@@ -53,8 +53,8 @@ class ProjectIn(BaseModel):
 
 class MemberView(BaseModel):
     user_id: UUID
-    name: str
-    email: str
+    name: str = Field(examples=["Ada Lovelace"])
+    email: str = Field(examples=["ada@example.com"])
     role: ProjectRole
     created_at: datetime = Field(description="Since when.")
 
@@ -81,10 +81,10 @@ class TransferIn(BaseModel):
 
 class InvitationView(BaseModel):
     id: UUID
-    email: str
+    email: str = Field(description="Who is invited.", examples=["ada@example.com"])
     role: ProjectRole
     invited_by: str | None = Field(description="Their e-mail address; null if the account is gone.")
-    expired: bool
+    expired: bool = Field(description="Its link opens nothing any more; it can be sent again.")
     created_at: datetime
     expires_at: datetime
 
@@ -109,10 +109,10 @@ class TokenIn(BaseModel):
 
 class InvitationPreview(BaseModel):
     project_id: UUID
-    project_name: str
+    project_name: str = Field(examples=["Harbour office"])
     role: ProjectRole
-    invited_by: str | None
+    invited_by: str | None = Field(description="Their e-mail address; null if the account is gone.")
     expires_at: datetime
     account_email: str = Field(description="Of the account that would accept: yours.")
-    account_name: str
+    account_name: str = Field(examples=["Ada Lovelace"])
     member: bool = Field(description="Whether you are in the project already.")

@@ -20,8 +20,8 @@ PermissionName = Annotated[str, StringConstraints(max_length=60), Field(examples
 
 
 class PermissionView(BaseModel):
-    name: str
-    description: str
+    name: str = Field(examples=["services:read"])
+    description: str = Field(description="What it allows, in English; the panel has words of its own.")
 
 
 class Permissions(BaseModel):
@@ -29,12 +29,14 @@ class Permissions(BaseModel):
 
 
 class RoleView(BaseModel):
-    name: str
-    title: str
+    name: str = Field(examples=["support"])
+    title: str = Field(examples=["Support"])
     shipped: bool = Field(description="Comes with the product: it keeps its title and is not deleted.")
     fixed: bool = Field(description="Always holds everything.")
     givable: bool = Field(description="Whether you hold all that it holds.")
-    permissions: list[str]
+    permissions: list[str] = Field(
+        description="Names of what it allows.", examples=[["admin:users", "admin:view_as"]]
+    )
     holders: int = Field(description="How many people have it.")
 
 
@@ -64,4 +66,6 @@ class RolePatch(BaseModel):
     )
 
     title: Title | None = None
-    permissions: list[PermissionName] | None = Field(default=None, max_length=200)
+    permissions: list[PermissionName] | None = Field(
+        default=None, max_length=200, description="All that it allows from now on."
+    )

@@ -52,7 +52,7 @@ async def deployments_create(
     """Fetches the newest commit, and brings it live beside what serves now."""
 
     async def work() -> Answer:
-        service = await lifecycle.locked(session, service_id, principal.project_ids(DEPLOYMENTS_WRITE))
+        service = await lifecycle.locked(session, service_id, principal, DEPLOYMENTS_WRITE)
         deployment, job = await lifecycle.deploy(session, service, principal.user_id, "manual")
         body = {"job_id": job.id, "service_id": service_id, "deployment_id": deployment.id}
         return Answer(body, job_location(job.id))

@@ -21,6 +21,8 @@ from backend.exceptions import Conflict, NotFound, invalid_field
 from backend.jobs import queue
 from backend.jobs.dao import JobDAO
 from backend.jobs.models import Job, JobState
+from backend.oauth.identity import Principal
+from backend.projects.access import not_enough
 from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
 from backend.services.deploylog import CHANNEL
 from backend.services.environment import open_variable, seal_snapshot, seal_variable
@@ -37,11 +39,13 @@ OPERATIONS = {
 _CHANGEABLE = ("repo_url", "branch", "health_path", "plan_id")
 
 
-async def locked(session: AsyncSession, service_id: UUID, projects: tuple[UUID, ...]) -> Service:
-    """The service under lock, for a change. 404 for what is not theirs."""
-    service = await ServiceDAO(session).readable(service_id, projects, lock=True)
+async def locked(session: AsyncSession, service_id: UUID, principal: Principal, permission: str) -> Service:
+    """The service under lock, for a change. 404 for what is not theirs, 403 when their role is not enough."""
+    service = await ServiceDAO(session).readable(service_id, tuple(principal.projects), lock=True)
     if service is None:
         raise NotFound("There is no such service.")
+    if not principal.may(permission, service.project_id):
+        raise not_enough()
     if service.status == ServiceStatus.DELETING:
         raise Conflict("The service is being deleted.", code="service_deleting")
     return service

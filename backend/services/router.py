@@ -116,7 +116,7 @@ async def services_update(
     service_id: UUID, change: s.ServicePatch, session: SessionDep, parts: PartsDep, principal: Writer
 ) -> Response:
     """Source, health path and plan; they take effect with the next deployment."""
-    service = await lifecycle.locked(session, service_id, principal.project_ids(SERVICES_WRITE))
+    service = await lifecycle.locked(session, service_id, principal, SERVICES_WRITE)
     await lifecycle.change(session, parts.settings, service, change)
     return json_answer(await shaped(session, service_of(service_id), shape_service))
 
@@ -135,7 +135,7 @@ async def services_delete(
     """Everything of it goes: processes, files, variables, logs. A running deployment is called off."""
 
     async def work() -> Answer:
-        service = await lifecycle.locked(session, service_id, principal.project_ids(SERVICES_WRITE))
+        service = await lifecycle.locked(session, service_id, principal, SERVICES_WRITE)
         job = await lifecycle.delete(session, service, principal.user_id)
         return Answer(
             {"job_id": job.id, "service_id": service_id, "deployment_id": None}, job_location(job.id)
@@ -158,7 +158,7 @@ def _operation(kind: str, summary: str, words: str) -> None:
     )
     async def operate(service_id: UUID, session: SessionDep, principal: Writer, once: OnceDep) -> Response:
         async def work() -> Answer:
-            service = await lifecycle.locked(session, service_id, principal.project_ids(SERVICES_WRITE))
+            service = await lifecycle.locked(session, service_id, principal, SERVICES_WRITE)
             job = await lifecycle.operate(session, service, principal.user_id, kind)
             body = {"job_id": job.id, "service_id": service_id, "deployment_id": None}
             return Answer(body, job_location(job.id))

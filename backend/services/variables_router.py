@@ -56,7 +56,7 @@ async def variables_replace(
     service_id: UUID, wanted: s.VariablesIn, session: SessionDep, principal: VariableWriter
 ) -> Response:
     """The whole set; it takes effect with the next deployment."""
-    service = await lifecycle.locked(session, service_id, principal.project_ids(VARIABLES_WRITE))
+    service = await lifecycle.locked(session, service_id, principal, VARIABLES_WRITE)
     check_variables(wanted.variables)
     await lifecycle.replace_variables(session, service, wanted.variables)
     return json_answer(await _variables(session, service_id))

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from backend.dao.base import BaseDAO
-from backend.users.models import SignIn, User
+from backend.users.models import KNOWN, From, SignIn, User
 
 
 class UserDAO(BaseDAO[User]):
@@ -48,14 +48,10 @@ class UserDAO(BaseDAO[User]):
 class SignInDAO(BaseDAO[SignIn]):
     model = SignIn
 
-    async def knows(
-        self, user_id: UUID, *, since: datetime, device_hash: bytes | None, network: str, device: str | None
-    ) -> bool:
+    async def knows(self, user_id: UUID, whence: From) -> bool:
         """Whether somebody came in since then from this browser, or from there with such a device."""
-        same_place = and_(SignIn.network == network, SignIn.device.is_not_distinct_from(device))
-        like = same_place if device_hash is None else or_(SignIn.device_hash == device_hash, same_place)
-        done = (SignIn.user_id == user_id, SignIn.created_at > since, SignIn.result == "done")
-        return await self.scalar(select(SignIn.id).where(*done, like).limit(1)) is not None
+        like = select(SignIn.id).where(SignIn.user_id == user_id, KNOWN).limit(1)
+        return await self.scalar(like, whence) is not None
 
     async def has_come(self, user_id: UUID) -> bool:
         done = (SignIn.user_id == user_id, SignIn.result == "done")

@@ -9,11 +9,12 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.config import get_settings
+from backend.dao.base import Values
 from backend.database import now
 from backend.mail import outbox
 from backend.users.dao import SignInDAO
 from backend.users.devices import describe
-from backend.users.models import SignIn, User
+from backend.users.models import From, SignIn, User
 from backend.utils.ids import new_id
 
 Method = Literal["password", "otp", "recovery_code", "passkey", "second_passkey"]
@@ -37,16 +38,27 @@ class Visit:
     device_hash: bytes | None
 
 
-async def came_in(session: AsyncSession, user: User, visit: Visit) -> None:
-    """Keep a successful sign-in; from a new device its owner is told."""
+def whence(network: str, user_agent: str | None, device_hash: bytes | None) -> From:
+    """For the question whether somebody came in from there of late."""
+    return {
+        "since": now() - REMEMBERED,
+        "device_hash": device_hash,
+        "network": network,
+        "device": describe(user_agent),
+    }
+
+
+async def came_in(session: AsyncSession, user: User, visit: Visit, *, known: bool | None = None) -> Values:
+    """The row of a successful sign-in, for whoever writes the session; of a new device its owner is told.
+
+    `known` is what was found out before about `whence`.
+    """
     dao = SignInDAO(session)
     device = describe(visit.user_agent)
     at = now()
-    known = await dao.knows(
-        user.id, since=at - REMEMBERED, device_hash=visit.device_hash, network=visit.network, device=device
-    )
+    if known is None:
+        known = await dao.knows(user.id, whence(visit.network, visit.user_agent, visit.device_hash))
     surprising = not known and (at - user.created_at > NEWCOMER or await dao.has_come(user.id))
-    await dao.add(_row(user, visit, "done"))
     if surprising:
         await outbox.write(
             session,
@@ -59,11 +71,12 @@ async def came_in(session: AsyncSession, user: User, visit: Visit) -> None:
             address=visit.address,
             time=f"{at:%Y-%m-%d %H:%M} UTC",
         )
+    return _row(user, visit, "done")
 
 
 async def refused(session: AsyncSession, user: User | None, visit: Visit) -> None:
     """Keep a try that failed, at an unknown account too: the two must not differ in time."""
-    await SignInDAO(session).add(_row(user, visit, "refused"))
+    await SignInDAO(session).insert_rows(_row(user, visit, "refused"))
 
 
 async def prune(session: AsyncSession) -> int:
@@ -72,15 +85,16 @@ async def prune(session: AsyncSession) -> int:
     return await SignInDAO(session).prune(now() - kept, BATCH)
 
 
-def _row(user: User | None, visit: Visit, result: str) -> SignIn:
-    return SignIn(
-        id=new_id(),
-        user_id=user.id if user is not None else None,
-        result=result,
-        method=visit.method,
-        client_id=visit.client_id,
-        address=visit.address,
-        network=visit.network,
-        device=describe(visit.user_agent),
-        device_hash=visit.device_hash,
-    )
+def _row(user: User | None, visit: Visit, result: str) -> Values:
+    return SignIn, {
+        "id": new_id(),
+        "created_at": now(),
+        "user_id": user.id if user is not None else None,
+        "result": result,
+        "method": visit.method,
+        "client_id": visit.client_id,
+        "address": visit.address,
+        "network": visit.network,
+        "device": describe(visit.user_agent),
+        "device_hash": visit.device_hash,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import (
@@ -12,8 +13,11 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     String,
+    and_,
+    bindparam,
     func,
     literal_column,
+    or_,
     text,
     true,
 )
@@ -82,3 +86,24 @@ class SignIn(Base):
     """Browser and system in words."""
     device_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     """Digest of the cookie by which the panel knows a browser again."""
+
+
+KNOWN = and_(
+    SignIn.created_at > bindparam("since"),
+    SignIn.result == "done",
+    or_(
+        # Of a browser that shows no cookie this is null, and never true.
+        SignIn.device_hash == bindparam("device_hash"),
+        and_(SignIn.network == bindparam("network"), SignIn.device.is_not_distinct_from(bindparam("device"))),
+    ),
+)
+"""Rows of those who came in from this browser, or from there with such a device; see `From`."""
+
+
+class From(TypedDict):
+    """Values for `KNOWN`."""
+
+    since: datetime
+    device_hash: bytes | None
+    network: str
+    device: str | None

@@ -55,6 +55,8 @@ async def change(parts: Parts, asker: Asker, principal: Principal, current: str,
     async with parts.transaction() as session:
         known = await present(session, principal.user_id)
     await check_current(asker, known, current, "current_password")
+    if new == current:
+        raise invalid_field(["body", "password"], "This is the password that you have.", "password_same")
     await check(parts.settings, new, known.email, known.name)
     hashed = await passwords.hash_password(new)
     async with parts.transaction() as session:

@@ -15,9 +15,18 @@ MIN_LENGTH = 10
 MAX_LENGTH = 128
 
 _hasher = PasswordHash((Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1),))
+
+
+def _give_way() -> None:
+    # Hashes keep all cores busy while many sign in; the event loop, which answers everybody, goes first.
+    # Linux counts this for the calling thread alone.
+    os.nice(5)
+
+
 # A pool of its own caps the memory (19 MiB a thread) and leaves the common one to others.
-# One more than cores: while a finished one waits for the interpreter's lock, its core has work.
-_threads = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1) + 1, thread_name_prefix="argon2")
+_threads = ThreadPoolExecutor(
+    max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="argon2", initializer=_give_way
+)
 # Verified for unknown users, so that they take as long as known ones.
 _NOBODY = _hasher.hash(secrets.token_urlsafe())
 

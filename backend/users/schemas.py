@@ -144,7 +144,7 @@ class UserAnswer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    email: str
-    name: str
-    locale: str
+    email: str = Field(examples=["ada@example.com"])
+    name: str = Field(description="How to address the person.", examples=["Ada Lovelace"])
+    locale: str = Field(description="Language of the panel and of letters.", examples=["en"])
     created_at: datetime

@@ -29,12 +29,12 @@ Reason = Annotated[
 
 class UserView(BaseModel):
     id: UUID
-    email: str
-    name: str
-    locale: str
+    email: str = Field(examples=["ada@example.com"])
+    name: str = Field(examples=["Ada Lovelace"])
+    locale: str = Field(description="Language of the panel and of letters.", examples=["en"])
     active: bool = Field(description="False when blocked.")
     verified: bool = Field(description="Whether the e-mail address was confirmed.")
-    roles: list[str]
+    roles: list[str] = Field(description="Names of the roles held.", examples=[["user", "support"]])
     created_at: datetime
 
 
@@ -42,14 +42,14 @@ class UserProject(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    name: str
+    name: str = Field(examples=["Harbour office"])
     role: ProjectRole
-    personal: bool
+    personal: bool = Field(description="The one that everyone owns from the start.")
 
 
 class UserDetails(UserView):
     blocked_at: datetime | None
-    blocked_reason: str | None
+    blocked_reason: str | None = Field(description="What the person was told; null when not blocked.")
     last_sign_in_at: datetime | None
     sessions: int = Field(description="How many are alive.")
     second_step: bool = Field(description="Whether signing in by password takes a second factor.")
@@ -62,7 +62,9 @@ class UserPatch(BaseModel):
         json_schema_extra={"examples": [{"active": False, "reason": "Letters that nobody asked for"}]},
     )
 
-    active: bool
+    active: bool = Field(
+        description="False blocks the account and ends its sessions; true lets the person in again."
+    )
     reason: Reason | None = Field(default=None, description="Needed to block; the person reads it.")
 
 
@@ -88,13 +90,13 @@ class ViewAsUser(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    email: str
-    name: str
+    email: str = Field(examples=["ada@example.com"])
+    name: str = Field(examples=["Ada Lovelace"])
 
 
 class ViewAsAnswer(BaseModel):
-    access_token: str
-    token_type: str = "Bearer"
+    access_token: str = Field(description="Reads what the user may read, and changes nothing.")
+    token_type: str = Field(default="Bearer", examples=["Bearer"])
     expires_in: int = Field(description="Seconds; it is not renewed.")
     expires_at: datetime
     user: ViewAsUser

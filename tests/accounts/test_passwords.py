@@ -81,6 +81,7 @@ class TestChange:
         [
             ({"current_password": "not this one", "password": NEW}, "current_password", "wrong_password"),
             ({"current_password": PASSWORD, "password": "password123"}, "password", "weak_password"),
+            ({"current_password": PASSWORD, "password": PASSWORD}, "password", "password_same"),
             ({"current_password": PASSWORD, "password": "short"}, "password", "too_short"),
             ({"current_password": "", "password": NEW}, "current_password", "too_short"),
             ({"current_password": PASSWORD}, "password", "missing"),

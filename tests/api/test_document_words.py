@@ -11,30 +11,6 @@ from backend.exceptions import Invalid
 from backend.services.names import check_name
 from tests.api.operations import Operation
 
-EXPLAINED = [
-    "ServiceView",
-    "AdminServiceView",
-    "LiveDeployment",
-    "Source",
-    "DeploymentView",
-    "Step",
-    "VariableView",
-    "DeploymentLog",
-    "DeploymentLogLineView",
-    "ServiceLog",
-    "ServiceLogLine",
-    "OrderIn",
-    "OrderView",
-    "ServicePatch",
-    "JobView",
-    "JobError",
-    "JobService",
-    "PlanView",
-    "Words",
-    "Example",
-    "Overview",
-    "Problem",
-]
 TELLING = ("description", "examples", "enum", "const", "format", "$ref")
 
 
@@ -43,8 +19,8 @@ def test_properties_explain_themselves(app: FastAPI) -> None:
     schemas = app.openapi()["components"]["schemas"]
     silent = [
         f"{name}.{field}"
-        for name in EXPLAINED
-        for field, schema in schemas[name]["properties"].items()
+        for name, described in schemas.items()
+        for field, schema in described.get("properties", {}).items()
         if not any(
             word in option
             for option in (schema, schema.get("items", {}), *schema.get("anyOf", []))
@@ -52,6 +28,24 @@ def test_properties_explain_themselves(app: FastAPI) -> None:
         )
     ]
     assert silent == []
+
+
+def test_schemas_have_names_for_strangers(app: FastAPI) -> None:
+    """Two models of one name would be told apart by the modules they are in."""
+    assert [name for name in app.openapi()["components"]["schemas"] if "__" in name] == []
+
+
+def test_the_reference_reads_as_one(app: FastAPI, walk: list[Operation]) -> None:
+    tags = app.openapi()["tags"]
+    names = [tag["name"] for tag in tags]
+    assert len(set(names)) == len(names)
+    assert all(tag["description"].endswith(".") for tag in tags)
+    used = [one.document["tags"] for one in walk]
+    assert all(len(chosen) == 1 for chosen in used)
+    assert {tag for chosen in used for tag in chosen} == set(names)
+    summaries = [one.document["summary"] for one in walk]
+    assert len(set(summaries)) == len(summaries)
+    assert not [words for words in summaries if words.endswith(".") or len(words) > 60]
 
 
 def test_work_names_its_job(walk: list[Operation]) -> None:

@@ -44,7 +44,8 @@ async def test_an_administrator_sees_all(windows: Windows, admin: Customer, harb
 
 async def test_a_customer_sees_nothing_of_it(panel: Panel) -> None:
     await panel.open("/services")
-    await expect(panel.part("nav").get_by_role("link")).to_have_text(["Services", "Jobs", "Profile"])
+    links = panel.part("nav").get_by_role("link")
+    await expect(links).to_have_text(["Services", "Jobs", "Projects", "Profile"])
     for path in ("/admin", "/admin/services", "/admin/jobs"):
         await panel.open(path)
         await expect(panel.heading()).to_have_text("Nothing at this berth")

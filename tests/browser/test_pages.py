@@ -63,7 +63,7 @@ async def _account_menu(panel: Panel) -> None:
 
 async def _saved(panel: Panel) -> None:
     await panel.page.locator("#name").fill("Inês Tavares de Vasconcelos e Albuquerque")
-    await panel.page.locator("form [type=submit]").click()
+    await panel.part("profile-form").locator("[type=submit]").click()
     await expect(panel.part("toasts").locator(".toast")).to_be_visible()
 
 

@@ -217,6 +217,15 @@ async def test_looking_at_an_account(
     seen = (await mate.get("/audit", action="view_as.started"))["items"]
     assert len(seen) == 1
 
+    # A page that is loaded anew has forgotten the token, and says whose account it shows.
+    await panel.part("view-as").click()
+    await panel.part("view-as-form").get_by_label("Reason", exact=True).fill("Ticket 204 again")
+    await panel.part("view-as-form").get_by_role("button", name="View as").click()
+    await panel.at("/services")
+    await panel.page.reload()
+    await expect(panel.part("toasts")).to_contain_text("you see your own account again")
+    await expect(banner).to_have_count(0)
+
 
 async def test_blocked_and_let_in_again(
     stack: Stack, windows: Windows, admin: Customer, mate: Customer, mailbox: Mailbox

@@ -92,7 +92,9 @@ async def test_a_wrong_password_is_said(guest: Panel, customer: Customer) -> Non
     for email in (customer.email, "nobody@example.com"):
         guest.watch.allow(400, TOKEN)
         await guest.sign_in(email, "not this one")
-        await expect(guest.page.get_by_role("alert")).to_have_text("The e-mail or the password is wrong.")
+        await expect(guest.page.get_by_role("alert")).to_have_text(
+            "The e-mail or the password is wrong, or the address is not confirmed yet."
+        )
         await guest.at("/login")
     await guest.sign_in(customer.email)
     await guest.at("/services")

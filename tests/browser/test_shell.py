@@ -27,7 +27,7 @@ async def test_the_language_stays(guest: Panel, customer: Customer) -> None:
     await expect(guest.heading()).to_have_text("Вход")
     await guest.page.get_by_label("Эл. почта").fill(customer.email)
     await guest.page.get_by_label("Пароль", exact=True).fill(PASSWORD)
-    await guest.page.get_by_role("button", name="Войти").click()
+    await guest.page.get_by_role("button", name="Войти", exact=True).click()
     await guest.at("/services")
     await expect(guest.heading()).to_have_text("Сервисы")
     await guest.part("account").click()

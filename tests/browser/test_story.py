@@ -161,5 +161,5 @@ async def test_what_is_wrong_with_an_order_is_said_beside_the_field(
     await expect(panel.page.locator("#name")).to_be_focused()
     await panel.field("Name").first.fill(fresh("inner"))
     await panel.part("order-submit").click()
-    await expect(panel.error_of("Repository")).to_have_text("This address may not be fetched from.")
+    await expect(panel.error_of("Repository")).to_contain_text("internal address")
     await panel.at("/services/new")

@@ -142,7 +142,9 @@ class TestAdministrator:
                 await create_admin(session, "admin")
 
 
-async def test_what_is_shipped_is_restored_and_what_was_edited_is_not(app: FastAPI, database: Database) -> None:
+async def test_what_is_shipped_is_restored_and_what_was_edited_is_not(
+    app: FastAPI, database: Database
+) -> None:
     async with database.transaction() as session:
         session.add(Role(name="auditor", title="Our own"))
         await session.flush()

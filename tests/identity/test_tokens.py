@@ -16,6 +16,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import select, update
 
 from backend.database import Database
+from backend.oauth.grants import WRONG_CREDENTIALS
 from backend.oauth.models import OAuthSession, RefreshToken
 from backend.users.models import User
 from tests.identity.oauth import TOKEN, me, parts_of, sign_in
@@ -85,7 +86,7 @@ async def test_wrong_credentials_all_look_the_same(
     assert answer.status_code == 400
     assert answer.json() == {
         "error": "invalid_grant",
-        "error_description": "The e-mail address or the password is wrong.",
+        "error_description": WRONG_CREDENTIALS,
     }
     assert answer.headers["cache-control"] == "no-store"
 
@@ -233,6 +234,29 @@ class TestUnlimited:
         ada = await user_factory()
         answers = await asyncio.gather(*(sign_in(client, ada) for _ in range(40)))
         assert {answer.status_code for answer in answers} == {200}
+
+
+class TestGuarded:
+    """With the delays as they are shipped."""
+
+    @pytest.fixture
+    def settings(self, settings_of):  # type: ignore[no-untyped-def]
+        return settings_of(login_rate_per_address="1000/minute")
+
+    async def test_right_passwords_at_once_are_all_served(
+        self, client: httpx.AsyncClient, user_factory: UserFactory
+    ) -> None:
+        ada = await user_factory()
+        answers = await asyncio.gather(*(sign_in(client, ada) for _ in range(20)))
+        assert [answer.status_code for answer in answers] == [200] * 20
+
+    async def test_wrong_ones_at_once_gain_nothing(
+        self, client: httpx.AsyncClient, user_factory: UserFactory
+    ) -> None:
+        ada = await user_factory()
+        answers = await asyncio.gather(*(sign_in(client, ada, "wrong password") for _ in range(20)))
+        statuses = [answer.status_code for answer in answers]
+        assert (statuses.count(400), statuses.count(429)) == (5, 15)
 
 
 async def test_metadata(client: httpx.AsyncClient) -> None:

@@ -66,6 +66,26 @@ async def test_arrives(desk: Desk, postman: Postman) -> None:
     assert postman.asked == 1
 
 
+async def test_a_long_subject_keeps_its_spaces(desk: Desk, postman: Postman) -> None:
+    """The standard library drops one where it breaks a line between words of ASCII and others."""
+    for inviter in ("<b>Anna</b> Bell", "Anna", "Анна Белл", "Anna van der Berg and her whole crew"):
+        async with desk.database.transaction() as session:
+            letter_id = await outbox.write(
+                session,
+                "project_invitation",
+                to="ada@example.com",
+                locale="ru",
+                inviter=inviter,
+                inviter_email="anna@example.com",
+                project="Harbour & Co",
+                role="viewer",
+                url="https://panel.example.com/invitation",
+                days=7,
+            )
+        letter = await desk.send(letter_id)
+        assert postman.delivered[-1].message["Subject"] == letter.subject
+
+
 async def test_nothing_secret_leaves_the_row(desk: Desk, postman: Postman, lines: list[str]) -> None:
     published: list[tuple[Any, ...]] = []
     publisher = Publisher(lambda *given: published.append(given))

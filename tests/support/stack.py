@@ -281,7 +281,12 @@ def _start(folder: Path, git: GatedGit, mail: MailServer, sms: SmsServer) -> Sta
     port = random.choice(PORTS)
     allowed = f"{git.address},127.0.0.1:{port},localhost:{port}"
     wanted = {**QUICK, "EDGE_PORT": str(port), "GIT_ALLOWED_PRIVATE": allowed}
-    wanted |= {"SMTP_URL": mail.url, "MAIL_FROM": SENDER, "SMS_GATEWAY_URL": sms.url}
+    wanted |= {
+        "EMAIL_VERIFICATION": "required",
+        "SMTP_URL": mail.url,
+        "MAIL_FROM": SENDER,
+        "SMS_GATEWAY_URL": sms.url,
+    }
     layout.env_file.write_text("".join(f"{name}={value}\n" for name, value in wanted.items()))
     stack = Stack(layout, {}, git)
     done = stack.cli("up")

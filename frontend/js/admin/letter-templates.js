@@ -3,7 +3,7 @@
 import { get } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
 import { html, render } from "/js/core/dom.js";
-import { currentLanguage, t } from "/js/core/i18n.js";
+import { currentLanguage, known, t } from "/js/core/i18n.js";
 
 const DARK = "(prefers-color-scheme: dark)";
 let view = null;
@@ -72,7 +72,7 @@ export async function mount(root, { query, signal }) {
     form: query.form === "text" ? "text" : "html",
   };
   view = { part, chosen, signal, shown: "" };
-  root.querySelector("[name=template]").append(...names.map((name) => new Option(name, name)));
+  root.querySelector("[name=template]").append(...names.map((name) => new Option(known(`letters.name.${name}`, name), name)));
   for (const name of ["template", "locale"]) root.querySelector(`[name=${name}]`).value = chosen[name];
   root.querySelector(`[name=form][value=${chosen.form}]`).checked = true;
   await load();

@@ -31,7 +31,7 @@ const retryButton = (letter) =>
 
 const row = (letter) => html`<li class="grid-row" data-key="${letter.id}" data-testid="letter-row" data-letter-state="${letter.state}">
   <div><strong class="cut" title="${letter.recipient}">${letter.recipient}</strong>
-    <span class="hint">${t(`letters.channel.${letter.channel}`)} · <a class="mono" href="/admin/letters/templates?template=${letter.template}&locale=${letter.locale}">${letter.template}</a></span></div>
+    <span class="hint">${t(`letters.channel.${letter.channel}`)} · <a href="/admin/letters/templates?template=${letter.template}&locale=${letter.locale}">${known(`letters.name.${letter.template}`, letter.template)}</a></span></div>
   <div>${badge(letter.state)}</div>
   <div class="stack tight">${story(letter)}${retryButton(letter)}</div>
   <div class="hint">${since(letter.created_at)}${letter.attempts > 1 && html`<br>${t("letters.attempts", { count: letter.attempts })}`}</div></li>`;
@@ -58,7 +58,7 @@ export async function mount(root, { query, signal }) {
   view.list = pages({ load, show, signal, seconds: SECONDS });
   signal.addEventListener("abort", () => clearTimeout(view.timer));
   const [templates] = await Promise.all([get("/admin/letter-templates", {}, signal), view.list.reload()]);
-  root.querySelector("[name=template]").append(...templates.items.map(({ name }) => new Option(name, name)));
+  root.querySelector("[name=template]").append(...templates.items.map(({ name }) => new Option(known(`letters.name.${name}`, name), name)));
   for (const field of fields) root.querySelector(`[name=${field}]`).value = filters[field];
 }
 

@@ -20,6 +20,12 @@ const tile = (title, counts, href, { name = same, word = counted } = {}) => html
     .filter(([, count]) => count)
     .map(([state, count]) => html`<span class="tag" data-state="${name(state)}">${number(count)} ${word(name(state))}</span>`)}</span></a>`;
 
+const people = (count) => {
+  const inside = html`<span class="eyebrow">${t("admin.users")}</span><strong class="figure">${number(count)}</strong>`;
+  const open = (profile()?.permissions ?? []).includes("admin:users");
+  return open ? html`<a class="card tile" href="/admin/users">${inside}</a>` : html`<div class="card tile">${inside}</div>`;
+};
+
 const ways = (delivery) => html`<section class="card stack"><h2>${t("letters.delivery")}</h2>
   ${Object.entries(delivery).map(([channel, way]) => {
     const words = t(`letters.delivery.${channel}.${way}`);
@@ -30,7 +36,7 @@ const overview = ({ services, jobs, letters, delivery, users, engine, parts }) =
     ${tile(t("nav.services"), services, "/admin/services")}
     ${tile(t("nav.jobs"), jobs, "/admin/jobs", { name: (state) => (state === "running" ? "job-running" : state) })}
     ${(profile()?.permissions ?? []).includes("admin:letters") && tile(t("nav.admin_letters"), letters, "/admin/letters", { word: letterCounted })}
-    <div class="card tile"><span class="eyebrow">${t("admin.users")}</span><strong class="figure">${number(users)}</strong></div>
+    ${people(users)}
   </div>
   <div class="pair">
     <section class="card stack"><h2>${t("admin.engine")}</h2>

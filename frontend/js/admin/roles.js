@@ -60,7 +60,7 @@ export async function mount(root, { signal }) {
 const newFields = () => html`<div class="field"><label for="role-title">${t("staff.title")}</label>
     <input class="input" id="role-title" name="title" maxlength="100" autocomplete="off" required autofocus></div>
   <div class="field"><label for="role-name">${t("staff.role_name")}</label>
-    <input class="input mono" id="role-name" name="name" minlength="2" maxlength="40" pattern="[a-z][a-z0-9_\-]+" autocomplete="off" autocapitalize="off" spellcheck="false" required aria-describedby="role-name-hint">
+    <input class="input mono" id="role-name" name="name" minlength="2" maxlength="40" pattern="[a-z][a-z0-9_\\-]+" autocomplete="off" autocapitalize="off" spellcheck="false" required aria-describedby="role-name-hint">
     <p class="hint" id="role-name-hint">${t("staff.role_name_hint")}</p></div>`;
 
 const heirs = (role) => html`<div class="field"><label for="reassign">${t("staff.reassign")}</label>

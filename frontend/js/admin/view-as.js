@@ -3,8 +3,17 @@
 import { loadProfile, post, remove, viewAs } from "/js/core/api.js";
 import { accountChanged, navigate } from "/js/core/app.js";
 import { html, icon, offer, render } from "/js/core/dom.js";
-import { clock, t } from "/js/core/i18n.js";
+import { clock, loadTexts, t } from "/js/core/i18n.js";
 import { toast } from "/js/shared/toast.js";
+
+const LEFT_OPEN = "gavan.viewing";
+
+/** The token does not outlive the page: after a reload people must hear whose account they are in. */
+export async function sayOver() {
+  sessionStorage.removeItem(LEFT_OPEN);
+  await loadTexts("staff");
+  toast(t("staff.viewing_over"), "warn");
+}
 
 function banner(user, until) {
   const bar = Object.assign(document.createElement("aside"), { className: "viewing" });
@@ -48,10 +57,12 @@ export async function lookAs(user, wish) {
     // Nobody waits for this one: what fails on the way back is said by the page that it leads to.
     const end = () => back(t("staff.viewing_over")).catch(() => {});
     viewAs({ token: started.access_token, ended: (signedOut) => (signedOut ? over.abort() : end()) });
+    sessionStorage.setItem(LEFT_OPEN, user.id);
     const takeAway = banner(user, started.expires_at);
     const timer = setTimeout(end, started.expires_in * 1000);
     over.signal.addEventListener("abort", () => {
       clearTimeout(timer);
+      sessionStorage.removeItem(LEFT_OPEN);
       takeAway();
     });
     offer(

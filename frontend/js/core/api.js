@@ -3,7 +3,7 @@
  * cookie that scripts cannot read; a problem answer becomes an `ApiError`.
  */
 
-import { known } from "/js/core/i18n.js";
+import { currentLanguage, known, t } from "/js/core/i18n.js";
 
 const BASE = "/api/v1";
 const PROFILE = "gavan.profile";
@@ -23,7 +23,7 @@ export class ApiError extends Error {
     const byName = {};
     for (const { loc, message, code } of this.errors) {
       const name = loc.filter((part) => part !== "body").join(".");
-      byName[name] ??= known(`problem.${code}`, known(`why.${code}`, message));
+      byName[name] ??= known(`problem.${code}`, known(`why.${code}`, currentLanguage() === "en" ? message : t("form.invalid")));
     }
     return byName;
   }

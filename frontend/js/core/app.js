@@ -374,6 +374,7 @@ async function start() {
   setInterval(tickTimes, 20_000);
   await speak(preferredLanguage(profile()?.locale));
   await show({ first: true });
+  if (sessionStorage.getItem("gavan.viewing")) await (await import("/js/admin/view-as.js")).sayOver();
 }
 
 start().catch(failed);

@@ -15,4 +15,7 @@ export function accountTabs(root) {
     tab("/applications", t("nav.applications")),
     tab("/activity", t("nav.activity")),
   ]);
+  // On a narrow screen the row scrolls: the tab one is at must not lie beyond its edge.
+  const here = row.querySelector("[aria-current]");
+  if (here) row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
 }

@@ -12,7 +12,12 @@ export function person({ name, email, deleted }) {
   return deleted ? t("audit.deleted") : name || email;
 }
 
-function doer({ user, acting, action }) {
+// Whoever was refused at the door did not prove to be the account's owner.
+const unproved = ({ action, result }) => result === "refused" && action.startsWith("session.");
+
+function doer(event) {
+  const { user, acting, action } = event;
+  if (unproved(event)) return t("audit.stranger");
   if (acting) return t("audit.as", { acting: person(acting), user: user ? person(user) : "" });
   if (user) return person(user);
   return t(action.startsWith("session.") ? "audit.stranger" : "audit.system");
@@ -29,7 +34,7 @@ const result = (event) =>
 export const eventRow = (event) => html`<li data-key="${event.id}" data-testid="audit-event" data-audit="${event.action}">
   <details><summary class="grid-row audit-row">
     <span><strong>${actionName(event.action)}</strong>
-      <span class="hint cut">${(event.object && called(event.object)) || event.address || ""}</span></span>
+      <span class="hint cut">${(!unproved(event) && event.object && called(event.object)) || event.address || ""}</span></span>
     <span>${result(event)}</span>
     <span class="cut">${doer(event)}</span>
     <span class="hint">${since(event.created_at)}</span></summary>
@@ -56,7 +61,7 @@ function thing({ type, id, name }) {
 const details = (event) => html`${changes(event.before, event.after)}
   <dl class="facts">
     ${fact(t("audit.when"), dateTime(event.created_at))}
-    ${fact(t("audit.who"), someone("user_id", event.user) || doer(event))}
+    ${fact(t("audit.who"), (!unproved(event) && someone("user_id", event.user)) || doer(event))}
     ${fact(t("audit.acting"), event.acting && (event.acting.email ? someone("acting_id", event.acting) : person(event.acting)))}
     ${fact(t("audit.client"), event.client && (event.client.name || event.client.id))}
     ${fact(t("audit.address"), event.address && narrowing("address", event.address, event.address))}

@@ -1,6 +1,6 @@
 /** Where links of letters lead: confirming an address, taking one back; and the page that says to look for them. */
 
-import { openly, profile, signOut } from "/js/core/api.js";
+import { ApiError, openly, profile, signOut } from "/js/core/api.js";
 import { refreshAccount } from "/js/core/app.js";
 import { html, render } from "/js/core/dom.js";
 import { t } from "/js/core/i18n.js";
@@ -37,6 +37,8 @@ function explain(error) {
 }
 
 async function confirm() {
+  // A link that lost its token on the way is as good as one that is spent.
+  if (!token) throw new ApiError({ status: 400, code: "link_invalid" });
   // Built again in another language, the page tells what came out.
   view.outcome ??= openly("/users/verify", { token });
   const { email } = await view.outcome;

@@ -6,6 +6,7 @@ import { loadTexts, t } from "/js/core/i18n.js";
 import { sheet } from "/js/shared/dialog.js";
 import { download } from "/js/shared/download.js";
 import { complete, submit, values } from "/js/shared/form.js";
+import { toast } from "/js/shared/toast.js";
 
 const question = () => html`<form class="stack" data-action="data.confirm" data-testid="deletion-form" novalidate>
   <h2 id="sheet-title">${t("data.deletion_title")}</h2>
@@ -60,6 +61,7 @@ export const actions = {
             // From "/" there is no page to come back to.
             history.replaceState({}, "", "/");
             await signOut();
+            toast(t("data.deleted"));
           }),
       },
       open.signal,

@@ -63,6 +63,11 @@ export async function mount(root, { signal }) {
 export const actions = {
   ...factorActions,
   ...passwordActions,
+  "password.change": async (form) => {
+    await passwordActions["password.change"](form);
+    // It ended the other sessions.
+    await view.sessions.reload();
+  },
   "security.end": async (button) => {
     await remove(`/me/sessions/${button.value}`);
     toast(t("security.ended"));

@@ -68,7 +68,7 @@ OWN = Row.of_customers(stranger=404, reader=404, writer=404, owner=ALLOWED, staf
 MEMBERS = Row.of_customers(stranger=404, reader=ALLOWED, writer=ALLOWED, owner=ALLOWED, staff=404)
 """Something in the project that every member may see."""
 
-DEVELOPERS = Row.of_customers(stranger=404, reader=404, writer=ALLOWED, owner=ALLOWED, staff=404)
+DEVELOPERS = Row.of_customers(stranger=404, reader=403, writer=ALLOWED, owner=ALLOWED, staff=404)
 """Changes something in the project."""
 
 OWNERS = Row.of_customers(stranger=404, reader=403, writer=403, owner=ALLOWED, staff=404)
