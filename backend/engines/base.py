@@ -131,11 +131,19 @@ class LogPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Caution:
+    """Something that the operator should know of an engine: a stable code, and English words."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     name: str
     isolation: str
     """`bubblewrap` or `none`."""
-    warnings: list[str]
+    warnings: list[Caution]
 
 
 class Engine(ABC):

@@ -18,6 +18,7 @@ from backend.engines.addresses import Allowed, check_url
 from backend.engines.base import (
     BuildSpec,
     Built,
+    Caution,
     CheckSpec,
     Engine,
     EngineError,
@@ -44,6 +45,20 @@ LAST_LINES = 20
 LONGEST_MESSAGE = 1 << 20
 
 
+SHARED = Caution(
+    "shared_machine",
+    "Apps share this machine's network; memory is limited per process, CPU time not at all.",
+)
+NOT_ISOLATED = Caution(
+    "not_isolated",
+    "Apps are not isolated: bubblewrap is missing or may not make namespaces here, so customers' code can "
+    "read the panel's files. Install bubblewrap, or let only people you trust deploy.",
+)
+UNCOUNTED = Caution(
+    "processes_uncounted", "Started by root, so the kernel does not limit how many processes an app makes."
+)
+
+
 class ProcessEngine(Engine):
     name = "process"
 
@@ -61,15 +76,11 @@ class ProcessEngine(Engine):
 
     async def info(self) -> EngineInfo:
         isolation = await _isolation()
-        warnings = ["Apps share this machine's network; memory is limited per process, CPU time not at all."]
+        warnings = [SHARED]
         if not isolation.arguments:
-            warnings.insert(
-                0,
-                "Apps are not isolated: bubblewrap is missing or may not make namespaces here, so customers' "
-                "code can read the panel's files. Install bubblewrap, or let only people you trust deploy.",
-            )
+            warnings.insert(0, NOT_ISOLATED)
         elif os.getuid() == 0 or _is_mapped_root():
-            warnings.append("Started by root, so the kernel does not limit how many processes an app makes.")
+            warnings.append(UNCOUNTED)
         return EngineInfo(self.name, isolation.name, warnings)
 
     # Fetch --------------------------------------------------------------------------------------

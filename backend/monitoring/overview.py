@@ -64,7 +64,8 @@ async def _engine(parts: Parts) -> dict[str, Any]:
     try:
         return asdict(await parts.engine.info())
     except EngineError as error:
-        return {"name": parts.engine.name, "isolation": "unknown", "warnings": [error.message]}
+        away = {"code": error.code, "message": error.message}
+        return {"name": parts.engine.name, "isolation": "unknown", "warnings": [away]}
 
 
 async def _parts(parts: Parts) -> list[dict[str, str]]:

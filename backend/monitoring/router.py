@@ -31,10 +31,15 @@ class Part(BaseModel):
     state: str = Field(examples=["up"])
 
 
+class CautionView(BaseModel):
+    code: str = Field(description="Stable, for programs.", examples=["shared_machine"])
+    message: str = Field(description="The same in English.", examples=["Apps share this machine's network."])
+
+
 class EngineView(BaseModel):
     name: str = Field(examples=["process"])
     isolation: str = Field(description="What keeps apps apart.", examples=["bubblewrap"])
-    warnings: list[str] = Field(description="What the operator should know of it.")
+    warnings: list[CautionView] = Field(description="What the operator should know of it.")
 
 
 class Delivery(BaseModel):

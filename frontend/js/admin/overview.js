@@ -42,7 +42,7 @@ const overview = ({ services, jobs, letters, delivery, users, engine, parts }) =
     <section class="card stack"><h2>${t("admin.engine")}</h2>
       <dl class="facts"><div><dt>${t("admin.engine_name")}</dt><dd><code>${engine.name}</code></dd></div>
         <div><dt>${t("admin.isolation")}</dt><dd>${known(`isolation.${engine.isolation}`, engine.isolation)}</dd></div></dl>
-      ${engine.warnings.map((warning) => html`<div class="callout" data-tone="warn"><p>${warning}</p></div>`)}</section>
+      ${engine.warnings.map(({ code, message }) => html`<div class="callout" data-tone="warn"><p>${known(`caution.${code}`, message)}</p></div>`)}</section>
     <div class="stack"><section class="card stack"><h2>${t("admin.parts")}</h2>
       <ul class="parts" data-testid="parts">${parts.map(
         ({ name, state }) => html`<li>${badge(state)}<span class="mono">${name}</span></li>`,
