@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -69,10 +70,15 @@ class Apps:
             stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 20
-        while not self.socket.exists():
+        while not self._listens():
             assert self._process.poll() is None, (self.home / "supervisord.log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        """The socket's file is there a moment before anybody listens."""
+        with socket.socket(socket.AF_UNIX) as trial:
+            return trial.connect_ex(str(self.socket)) == 0
 
     def kill(self) -> None:
         assert self._process
