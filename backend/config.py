@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     engine_home: Path
     engine_socket: Path
     engine_secret: SecretStr
+    app_ports: Annotated[tuple[int, int], NoDecode] = (20000, 29999)
     data_dir: Path
 
     access_token_expire_minutes: int = Field(default=15, ge=1, le=1440)
@@ -128,6 +129,17 @@ class Settings(BaseSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("app_ports", mode="before")
+    @classmethod
+    def _is_range(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        low, dash, high = value.partition("-")
+        numbers = value.isascii() and dash and low.isdecimal() and high.isdecimal()
+        if not numbers or not 1024 <= int(low) <= int(high) <= 65535:
+            raise ValueError("must be two ports from 1024 on, the lower one first, as in 20000-29999")
+        return int(low), int(high)
 
     @field_validator("secret_key", "engine_secret")
     @classmethod

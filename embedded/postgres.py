@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 from embedded.console import Failure
-from embedded.layout import Layout
 from embedded.processes import unprivileged
 
 USER = DATABASE = "gavan"
@@ -79,10 +78,6 @@ def command(data: Path, sockets: Path) -> list[str]:
         str(data),
         *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
     ]
-
-
-def layout_command(layout: Layout) -> list[str]:
-    return command(layout.postgres_data, layout.run)
 
 
 def _run(arguments: list[str], stdin: str | None = None) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from backend.config import Settings
 
 HOUR = 3600.0
-QUEUES = ("default", "deploy", "billing", "monitoring", "email", "ai")
 
 
 def broker_url(settings: Settings) -> str:

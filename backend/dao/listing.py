@@ -29,7 +29,6 @@ from backend.exceptions import BadRequest
 from backend.utils.json import to_json
 
 DIALECT = dialect.dialect(paramstyle="numeric_dollar")
-MAX_SIZE = 100
 
 Page = CustomizedPage[CursorPage, UseIncludeTotal(False), UseExcludedFields("total"), UseName("Page")]
 """The document's name for a page of anything: `Page[ServiceView]`."""

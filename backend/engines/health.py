@@ -15,6 +15,8 @@ NEEDED = 2
 PAUSE, PATIENT_PAUSE, PAUSE_AFTER_BAD = 0.01, 0.1, 0.5
 """Seconds between questions: at first, later, and after a bad answer, each of which is a line in its log."""
 ANSWER_TIMEOUT = 10.0
+LAST_TIMEOUT = 1.0
+"""Of the question at the end of the check: less would judge how busy this machine is."""
 
 
 class _Bad(Exception):
@@ -87,7 +89,8 @@ async def wait_healthy(
         if remaining <= 0:
             break
         try:
-            async with asyncio.timeout(min(ANSWER_TIMEOUT, remaining)):
+            patience = min(ANSWER_TIMEOUT, max(LAST_TIMEOUT, remaining))
+            async with asyncio.timeout(patience):
                 status = await ask(unit.address, path)
             connected, trouble = True, ""
             if status < 500:
@@ -102,10 +105,9 @@ async def wait_healthy(
         except TimeoutError:
             connected = True
             # Cut off by the end of the whole check, the last question says less than the one before.
-            if remaining >= ANSWER_TIMEOUT or not trouble:
-                patience = round(min(ANSWER_TIMEOUT, remaining))
-                trouble = f"it does not answer within {patience} seconds"
-                because, values = "answers_late", {"patience": patience}
+            if patience >= ANSWER_TIMEOUT or not trouble:
+                trouble = f"it does not answer within {patience:.0f} seconds"
+                because, values = "answers_late", {"patience": round(patience)}
         except OSError:
             good, trouble = 0, ""
         # A quick app is not kept waiting, a slow one not pestered.

@@ -22,12 +22,6 @@ def start_ticks(pid: int) -> int | None:
     return int(fields[19]) if fields else None
 
 
-def is_alive(pid: int, ticks: int | None) -> bool:
-    """Whether it is the same process, and more than a zombie."""
-    fields = _stat(pid)
-    return fields is not None and fields[0] != b"Z" and (ticks is None or int(fields[19]) == ticks)
-
-
 def _stat(pid: int) -> list[bytes] | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:

@@ -20,5 +20,6 @@ def make_engine(settings: Settings) -> Engine:
             fetch_max_bytes=settings.fetch_max_bytes,
             build_timeout=settings.build_timeout_seconds,
             build_max_bytes=settings.build_max_bytes,
+            port_range=settings.app_ports,
         )
     )

@@ -6,16 +6,17 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit import trail
 from backend.audit.actions import Action
 from backend.exceptions import Conflict, NotFound
 from backend.factors.dao import PasskeyDAO, RecoveryCodeDAO, SecondStepDAO, TotpDAO
-from backend.factors.standing import standing, tell
+from backend.factors.standing import standing
 from backend.oauth.identity import Principal
 from backend.roles.authority import authority_of
 from backend.roles.dao import RoleDAO
 from backend.roles.permissions import ADMIN_USERS_WRITE
 from backend.users.dao import UserDAO
+from backend.users.letters import write_to
+from backend.users.trail import record_about
 
 
 async def reset(session: AsyncSession, principal: Principal, user_id: UUID) -> None:
@@ -34,13 +35,11 @@ async def reset(session: AsyncSession, principal: Principal, user_id: UUID) -> N
     await PasskeyDAO(session).remove_all(user.id)
     await RecoveryCodeDAO(session).remove_all(user.id)
     await SecondStepDAO(session).remove_all(user.id)
-    await trail.record(
+    await record_about(
         session,
+        user,
         Action.USER_FACTORS_RESET,
-        object_type="user",
-        object_id=user.id,
-        object_name=user.email,
         before={"totp": before.totp, "passkeys": before.passkeys},
         after={"totp": False, "passkeys": 0},
     )
-    await tell(session, user, "factors_reset")
+    await write_to(session, user, "factors_reset")

@@ -13,7 +13,7 @@ from backend.audit.actions import Action
 from backend.audit.actor import current
 from backend.factors import recovery
 from backend.factors.dao import RecoveryCodeDAO, StandingDAO
-from backend.mail import outbox
+from backend.users.letters import write_to
 from backend.users.models import User
 
 Kind = Literal["totp", "passkey"]
@@ -58,7 +58,7 @@ async def added(
     await trail.record(
         session, _ADDED[kind], object_type=kind, object_id=object_id or user.id, object_name=name or None
     )
-    await tell(session, user, "factor_added", kind=kind, passkey=name)
+    await write_to(session, user, "factor_added", kind=kind, passkey=name)
     if await RecoveryCodeDAO(session).left(user.id):
         return None
     return await new_codes(session, user)
@@ -71,7 +71,7 @@ async def removed(
     await trail.record(
         session, _REMOVED[kind], object_type=kind, object_id=object_id or user.id, object_name=name or None
     )
-    await tell(session, user, "factor_removed", kind=kind, passkey=name)
+    await write_to(session, user, "factor_removed", kind=kind, passkey=name)
     if not (await standing(session, user.id)).protected:
         await RecoveryCodeDAO(session).remove_all(user.id)
 
@@ -100,11 +100,4 @@ async def recovered(session: AsyncSession, user: User) -> None:
         after={"left": left},
         actor=replace(current(), user_id=user.id),
     )
-    await tell(session, user, "recovery_code_used", left=left)
-
-
-async def tell(session: AsyncSession, user: User, letter: str, **values: str | int) -> None:
-    """Write a letter about the account's factors to its owner."""
-    await outbox.write(
-        session, letter, to=user.email, locale=user.locale, user_id=user.id, name=user.name, **values
-    )
+    await write_to(session, user, "recovery_code_used", left=left)

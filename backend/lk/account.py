@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit import trail
 from backend.audit.actions import Action
 from backend.audit.values import differences
 from backend.config import get_settings
@@ -18,6 +17,7 @@ from backend.projects.schemas import ProjectSummary
 from backend.users import phones
 from backend.users.dao import UserDAO
 from backend.users.reading import present
+from backend.users.trail import record_about
 from backend.verificationcodes import codes
 from backend.verificationcodes.purposes import Purpose
 
@@ -34,12 +34,10 @@ async def change(session: AsyncSession, principal: Principal, values: dict[str, 
         setattr(user, name, value)
     await UserDAO(session).flush()
     if changed := differences(before, values):
-        await trail.record(
+        await record_about(
             session,
+            user,
             Action.USER_UPDATED,
-            object_type="user",
-            object_id=user.id,
-            object_name=user.email,
             before=changed[0],
             after=changed[1],
         )

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit import trail
 from backend.audit.actions import Action
 from backend.context import Parts
 from backend.exceptions import Conflict
@@ -27,6 +26,7 @@ from backend.users.dao import UserDAO
 from backend.users.models import User
 from backend.users.password_change import check_current
 from backend.users.reading import present
+from backend.users.trail import record_about
 from backend.verificationcodes import codes
 
 NAMELESS = "—"
@@ -103,12 +103,6 @@ async def _farewell(session: AsyncSession, user: User) -> None:
     await codes.withdraw(session, user.id)
     await LetterDAO(session).forget(user.id)
     await outbox.write(session, "account_deleted", to=user.email, locale=user.locale, name=user.name)
-    await trail.record(
-        session,
-        Action.USER_DELETED,
-        object_type="user",
-        object_id=user.id,
-        object_name=user.email,
-    )
+    await record_about(session, user, Action.USER_DELETED)
     await announce(session, user.id)
     await UserDAO(session).delete(user.id)

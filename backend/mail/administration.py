@@ -19,6 +19,7 @@ from backend.mail.delivery import KEPT
 from backend.mail.models import LetterState
 from backend.mail.rendering import render
 from backend.users.dao import UserDAO
+from backend.users.letters import write_to
 
 _SOMEBODY = "ada@example.com"
 
@@ -77,9 +78,7 @@ async def write_test(session: AsyncSession, user_id: UUID) -> UUID:
     user = await UserDAO(session).get(user_id)
     if user is None:
         raise NotFound("There is no such user.")
-    letter_id = await outbox.write(
-        session, "test", to=user.email, locale=user.locale, user_id=user.id, name=user.name
-    )
+    letter_id = await write_to(session, user, "test")
     await trail.record(
         session, Action.LETTER_TESTED, object_type="letter", object_id=letter_id, object_name="test"
     )

@@ -44,7 +44,6 @@ _POLICY = _Policy(linesep="\r\n", cte_type="7bit")
 _ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+")
 _OUR_FAULT = frozenset({530, 534, 535, 538})
 """Answers about credentials and encryption (RFC 4954), which the operator mends."""
-_OF_SERVER = frozenset({"not_reached", "not_trusted", "not_admitted", "not_supported", "timed_out"})
 _PASSING = frozenset({408, 425, 429})
 
 

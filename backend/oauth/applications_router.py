@@ -13,8 +13,7 @@ from backend.context import PartsDep, SessionDep
 from backend.dao.listing import Page
 from backend.dao.listing import Query as ListQuery
 from backend.dao.read import shaped
-from backend.database import now
-from backend.exceptions import BadRequest, NotFound, invalid_field
+from backend.exceptions import BadRequest, NotFound
 from backend.oauth import applications, authorization, consents, personal
 from backend.oauth.application_schemas import (
     ApplicationAsking,
@@ -48,7 +47,7 @@ from backend.oauth.views import (
 )
 from backend.openapi import problems
 from backend.roles.permissions import ME_SECURITY
-from backend.users.dao import UserDAO
+from backend.users.reading import present
 from backend.utils.http import Cursor, Size, json_answer, json_bytes
 
 router = APIRouter(prefix="/api/v1/me", tags=["applications"])
@@ -56,7 +55,6 @@ router = APIRouter(prefix="/api/v1/me", tags=["applications"])
 Person = Annotated[Principal, Depends(require(ME_SECURITY))]
 SurePerson = Annotated[Principal, Depends(require(ME_SECURITY, recent=True))]
 Sorting = Literal["created_at", "-created_at"]
-YEAR = timedelta(days=365)
 
 
 @router.get(
@@ -191,19 +189,14 @@ async def tokens_list(
 )
 async def tokens_create(body: PersonalTokenNew, session: SessionDep, principal: SurePerson) -> Response:
     """For scripts: send it as `Authorization: Bearer …`. It is shown in this answer and never again."""
-    latest = now() + YEAR
-    expires_at = None if body.never_expires else body.expires_at or latest
-    if body.never_expires and body.expires_at is not None:
-        raise invalid_field(["body", "expires_at"], "It never expires, or then.", "contradiction")
-    if expires_at is not None and not now() < expires_at <= latest:
-        raise invalid_field(["body", "expires_at"], "This is not within a year from now.", "bad_expiry")
     made, token = await personal.create(
         session,
         principal.user_id,
         name=body.name,
         scopes=body.scopes,
         networks=body.networks,
-        expires_at=expires_at,
+        expires_at=body.expires_at,
+        never_expires=body.never_expires,
     )
     row = await shaped(session, token_of(made.id, principal.user_id), shape_token)
     assert row is not None
@@ -289,7 +282,7 @@ async def consent_get(
 ) -> ConsentQuestion:
     """The parameters are those of `/oauth/authorize`. For the panel, which asks the person."""
     settings = parts.settings
-    user = await UserDAO(session).get(principal.user_id)
+    user = await present(session, principal.user_id)
     try:
         query = authorization.read(asked)
         found = await authorization.check(session, settings, query, caller_of(request, settings), user)
@@ -321,8 +314,7 @@ async def consent_decide(
 ) -> ConsentAnswer:
     """Gives the address to go to: with a code, or with `access_denied`."""
     settings = parts.settings
-    user = await UserDAO(session).get(principal.user_id)
-    assert user is not None
+    user = await present(session, principal.user_id)
     given = body.model_dump(exclude={"decision"}, exclude_none=True)
     try:
         location = await authorization.decide(

@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.requests import HTTPConnection
 
 from backend.config import Settings
+from backend.utils.addresses import Network, parse, within
 
 REFRESH_COOKIE = "gavan_refresh"
 DEVICE_COOKIE = "gavan_device"
@@ -54,16 +55,16 @@ def client_address(request: HTTPConnection, trusted_proxies: tuple[str, ...]) ->
     """
     trusted = _networks(trusted_proxies)
     peer = request.client.host if request.client else ""
-    address = _parse(peer)
-    if peer and (address is None or not _within(address, trusted)):
+    address = parse(peer)
+    if peer and (address is None or not within(address, trusted)):
         return str(address) if address else "unknown"
     nearest = address
     for hop in reversed(",".join(request.headers.getlist("x-forwarded-for")).split(",")):
-        parsed = _parse(hop.strip())
+        parsed = parse(hop.strip())
         if parsed is None:
             break
         nearest = parsed
-        if not _within(parsed, trusted):
+        if not within(parsed, trusted):
             break
     return str(nearest) if nearest else "unknown"
 
@@ -101,27 +102,10 @@ def _is_loopback(url: str) -> bool:
         host = urlsplit(url).hostname or ""
     except ValueError:
         return False
-    address = _parse(host)
+    address = parse(host)
     return host == "localhost" or (address is not None and address.is_loopback)
 
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
 @lru_cache
-def _networks(proxies: tuple[str, ...]) -> tuple[_Network, ...]:
+def _networks(proxies: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(proxy, strict=False) for proxy in proxies)
-
-
-def _parse(text: str) -> _Address | None:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
-
-
-def _within(address: _Address, networks: tuple[_Network, ...]) -> bool:
-    return any(address.version == network.version and address in network for network in networks)

@@ -31,6 +31,7 @@ from backend.oauth.scopes import APPLICATION_SCOPES, PERSONAL_SCOPES
 from backend.oauth.turns import Turns
 from backend.oauth.usage import Usage
 from backend.roles.permissions import FULL_SCOPE, PROJECT_ROLES, VIEWABLE, within_scope
+from backend.utils.addresses import Network
 from backend.utils.pace import Pace
 
 REMEMBERED = 10_000
@@ -59,7 +60,7 @@ class Principal:
     """The supporter who looks at the account as its user sees it."""
     scope: str = FULL_SCOPE
     """What the token was issued for."""
-    networks: tuple[personal.Network, ...] | None = None
+    networks: tuple[Network, ...] | None = None
     """Of a personal token: where it may come from; empty for anywhere. None for the tokens of sessions."""
 
     def project_ids(self, permission: str) -> tuple[UUID, ...]:

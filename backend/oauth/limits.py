@@ -32,6 +32,7 @@ from redis.exceptions import RedisError
 from backend.config import Settings
 from backend.exceptions import TooManyRequests
 from backend.oauth.delays import Delays, Guesses, OwnGuesses, SharedGuesses, Subject
+from backend.utils import addresses
 
 AWAY_PAUSE = 5.0
 """Seconds during which an unreachable Redis is not asked again."""
@@ -223,9 +224,8 @@ def _hidden(account: str) -> str:
 
 def network_of(address: str) -> str:
     """One subscriber: an IPv4 address, or the /64 that an IPv6 subscriber usually holds."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
+    parsed = addresses.parse(address)
+    if parsed is None:
         return "unknown"
     if parsed.version == 6:
         return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)

@@ -10,7 +10,6 @@ import secrets
 import string
 import zlib
 from datetime import datetime, timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit.actions import Action
 from backend.audit.trail import record
 from backend.database import now
-from backend.exceptions import Conflict, NotFound
+from backend.exceptions import Conflict, NotFound, invalid_field
 from backend.oauth.announcements import announce
 from backend.oauth.dao import PersonalTokenDAO
 from backend.oauth.models import PersonalToken
 from backend.oauth.tokens import digest
+from backend.utils.addresses import Network, parse, within
 from backend.utils.ids import new_id
 
 PREFIX = "gavan_pat_"
@@ -31,8 +31,7 @@ CLIENT = "personal-token"
 MOST = 100
 """Of one user."""
 KEPT = timedelta(days=30)
-
-Network = IPv4Network | IPv6Network
+LONGEST = timedelta(days=365)
 
 _ALPHABET = string.digits + string.ascii_letters
 _SECRET, _CHECKSUM = 43, 6
@@ -53,13 +52,8 @@ def is_whole(token: str) -> bool:
 
 def admits(networks: tuple[Network, ...], address: str) -> bool:
     """Whether a token with this allow-list may come from the address."""
-    if not networks:
-        return True
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed.version == network.version and parsed in network for network in networks)
+    parsed = parse(address)
+    return not networks or (parsed is not None and within(parsed, networks))
 
 
 async def create(
@@ -70,8 +64,12 @@ async def create(
     scopes: list[str],
     networks: list[str],
     expires_at: datetime | None,
+    never_expires: bool,
 ) -> tuple[PersonalToken, str]:
-    """The row, and the token itself, which nobody can read again. Raises `Conflict`."""
+    """The row, and the token itself, which nobody can read again; good for a year unless it is said
+    otherwise. Raises `Invalid` and `Conflict`.
+    """
+    expires_at = _end(expires_at, never_expires)
     dao = PersonalTokenDAO(session)
     await dao.lock(f"{KIND} {user_id}")
     if await dao.count_of(user_id) >= MOST:
@@ -102,6 +100,18 @@ async def create(
         after=after,
     )
     return row, token
+
+
+def _end(wished: datetime | None, never: bool) -> datetime | None:
+    if never:
+        if wished is not None:
+            raise invalid_field(["body", "expires_at"], "It never expires, or then.", "contradiction")
+        return None
+    latest = now() + LONGEST
+    end = wished or latest
+    if not now() < end <= latest:
+        raise invalid_field(["body", "expires_at"], "This is not within a year from now.", "bad_expiry")
+    return end
 
 
 async def delete(session: AsyncSession, user_id: UUID, token_id: UUID) -> None:

@@ -23,6 +23,7 @@ from backend.oauth.caller import client_address
 from backend.oauth.identity import Identity, Principal, identity_of
 from backend.oauth.scopes import APPLICATION_SCOPES, ordered
 from backend.roles.permissions import FULL_SCOPE, PERMISSIONS
+from backend.utils.addresses import Network
 
 __all__ = ["Identity", "Principal", "PrincipalDep", "StandingDep", "get_principal", "require"]
 
@@ -86,7 +87,7 @@ class _Bearer(SecurityBase):
             )
 
 
-def _admit(request: Request, principal: Principal, networks: tuple[personal.Network, ...]) -> None:
+def _admit(request: Request, principal: Principal, networks: tuple[Network, ...]) -> None:
     """A personal token comes from where it may, and is noted as used."""
     address = client_address(request, request.app.state.parts.settings.trusted_proxies)
     if not personal.admits(networks, address):

@@ -19,7 +19,6 @@ from backend.audit.trail import record
 from backend.config import Settings
 from backend.database import now
 from backend.exceptions import Conflict, NotFound
-from backend.mail import outbox
 from backend.oauth.announcements import announce
 from backend.oauth.dao import SessionDAO
 from backend.oauth.grants import Subject
@@ -30,7 +29,9 @@ from backend.roles.authority import authority_of
 from backend.roles.dao import RoleDAO
 from backend.roles.permissions import ADMIN_VIEW_AS, VIEWABLE
 from backend.users.dao import UserDAO
+from backend.users.letters import write_to
 from backend.users.models import User
+from backend.users.trail import record_about
 from backend.utils.ids import new_id
 
 LETTER = "account_viewed"
@@ -85,23 +86,18 @@ async def start(
             expires_at=expires_at,
         )
     )
-    await record(
+    await record_about(
         session,
+        user,
         Action.VIEW_AS_STARTED,
-        object_type="user",
-        object_id=user_id,
-        object_name=user.email,
         after={"reason": reason, "until": expires_at.isoformat()},
         actor=_for(user_id, principal, session_id),
     )
     if letter:
-        await outbox.write(
+        await write_to(
             session,
+            user,
             LETTER,
-            to=user.email,
-            locale=user.locale,
-            user_id=user.id,
-            name=user.name,
             reason=reason,
             minutes=settings.view_as_minutes,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.actions import Action
@@ -11,10 +13,11 @@ from backend.database import now
 from backend.exceptions import Conflict
 from backend.oauth.announcements import announce
 from backend.oauth.identity import Principal
-from backend.projects.access import OWNER, Crew
+from backend.projects.access import OWNER, Crew, commanded, reachable
 from backend.projects.dao import InvitationDAO, MemberDAO, ProjectDAO
 from backend.projects.membership import add_member
 from backend.projects.models import Project
+from backend.roles.permissions import PROJECTS_WRITE
 from backend.utils.ids import new_id
 
 
@@ -61,15 +64,18 @@ async def rename(session: AsyncSession, crew: Crew, name: str) -> None:
         )
 
 
-async def delete(session: AsyncSession, crew: Crew) -> None:
-    """For everybody in it. Raises `Conflict` while it holds services or work, and for a personal one.
-
-    The caller holds the lock `room`, so that nothing is ordered meanwhile.
+async def delete(session: AsyncSession, principal: Principal, project_id: UUID) -> None:
+    """For everybody in it. Raises `NotFound`, `Forbidden`, and `Conflict` while it holds services or
+    work, and for a personal one. Nothing is ordered in it meanwhile.
     """
+    projects = ProjectDAO(session)
+    # Before the lock: strangers must not hold up orders.
+    await reachable(session, principal, PROJECTS_WRITE, project_id)
+    await projects.lock(room(project_id))
+    crew = await commanded(session, principal, PROJECTS_WRITE, project_id)
     project = crew.project
     if project.personal:
         raise Conflict("Your personal project stays.", code="project_personal")
-    projects = ProjectDAO(session)
     if await projects.in_use(project.id):
         raise Conflict(
             "The project holds services, or work is under way. Delete the services first.",

@@ -15,7 +15,6 @@ from backend.oauth.principal import Principal, require
 from backend.openapi import problems
 from backend.projects import lifecycle, membership, reading
 from backend.projects.access import commanded, reachable
-from backend.projects.dao import ProjectDAO
 from backend.projects.schemas import (
     MemberChange,
     MemberView,
@@ -106,10 +105,7 @@ async def projects_update(
 )
 async def projects_delete(project_id: UUID, session: SessionDep, principal: ProvenWriter) -> None:
     """Only one without services and work under way, and never the personal one."""
-    await reachable(session, principal, PROJECTS_WRITE, project_id)
-    await ProjectDAO(session).lock(lifecycle.room(project_id))
-    crew = await commanded(session, principal, PROJECTS_WRITE, project_id)
-    await lifecycle.delete(session, crew)
+    await lifecycle.delete(session, principal, project_id)
 
 
 @router.post(

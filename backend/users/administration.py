@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.actions import Action
-from backend.audit.trail import record
 from backend.dao.read import shaped
 from backend.database import now
 from backend.exceptions import Conflict, NotFound, invalid_field
-from backend.mail import outbox
 from backend.oauth import sessions
 from backend.oauth.announcements import announce
 from backend.oauth.identity import Principal
@@ -23,7 +20,9 @@ from backend.roles.authority import Authority, authority_of, keep_an_administrat
 from backend.roles.dao import RoleDAO
 from backend.roles.permissions import ADMIN_USERS_WRITE, EVERYTHING
 from backend.users.dao import UserDAO
+from backend.users.letters import write_to
 from backend.users.models import User
+from backend.users.trail import record_about
 from backend.users.views import UserDetails, UserProject, details_of, shape_details
 
 BLOCKED = "account blocked"
@@ -57,16 +56,13 @@ async def block(session: AsyncSession, principal: Principal, user_id: UUID, reas
     user.is_active, user.blocked_at, user.blocked_reason = False, now(), reason
     await UserDAO(session).flush()
     await sessions.revoke_all(session, user_id, BLOCKED)
-    await outbox.write(
+    await write_to(
         session,
+        user,
         "account_blocked",
-        to=user.email,
-        locale=user.locale,
-        user_id=user.id,
-        name=user.name,
         reason=reason,
     )
-    await _record(session, Action.USER_BLOCKED, user, after={"reason": reason})
+    await record_about(session, user, Action.USER_BLOCKED, after={"reason": reason})
 
 
 async def unblock(session: AsyncSession, principal: Principal, user_id: UUID) -> None:
@@ -78,10 +74,8 @@ async def unblock(session: AsyncSession, principal: Principal, user_id: UUID) ->
     user.is_active, user.blocked_at, user.blocked_reason = True, None, None
     await UserDAO(session).flush()
     await announce(session, user_id)
-    await outbox.write(
-        session, "account_unblocked", to=user.email, locale=user.locale, user_id=user.id, name=user.name
-    )
-    await _record(session, Action.USER_UNBLOCKED, user, before={"reason": reason})
+    await write_to(session, user, "account_unblocked")
+    await record_about(session, user, Action.USER_UNBLOCKED, before={"reason": reason})
 
 
 async def set_roles(
@@ -106,10 +100,10 @@ async def set_roles(
     if given:
         await roles.give(user_id, given)
     await announce(session, user_id)
-    await _record(
+    await record_about(
         session,
-        Action.USER_ROLES_CHANGED,
         user,
+        Action.USER_ROLES_CHANGED,
         before={"roles": sorted(held)},
         after={"roles": sorted(wished)},
     )
@@ -122,22 +116,3 @@ async def _touchable(session: AsyncSession, principal: Principal, user_id: UUID)
         raise NotFound("There is no such user.")
     authority.may_touch(await RoleDAO(session).permissions_held_by(user_id))
     return user, authority
-
-
-async def _record(
-    session: AsyncSession,
-    action: Action,
-    user: User,
-    *,
-    before: dict[str, Any] | None = None,
-    after: dict[str, Any] | None = None,
-) -> None:
-    await record(
-        session,
-        action,
-        object_type="user",
-        object_id=user.id,
-        object_name=user.email,
-        before=before,
-        after=after,
-    )

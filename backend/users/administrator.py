@@ -6,7 +6,6 @@ import secrets
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit import trail
 from backend.audit.actions import Action
 from backend.audit.actor import current
 from backend.exceptions import invalid_field
@@ -17,6 +16,7 @@ from backend.users.emails import normalise
 from backend.users.models import User
 from backend.users.passwords import hash_password
 from backend.users.registration import BASE_ROLE, register
+from backend.users.trail import record_about
 from backend.users.verification import mark
 
 ROLES = (BASE_ROLE, "admin")
@@ -35,12 +35,10 @@ async def create_admin(session: AsyncSession, email: str) -> tuple[User, str | N
     if user is not None:
         if await RoleDAO(session).give(user.id, ROLES):
             await announce(session, user.id)
-            await trail.record(
+            await record_about(
                 session,
+                user,
                 Action.USER_ROLES_CHANGED,
-                object_type="user",
-                object_id=user.id,
-                object_name=user.email,
                 after={"given": ROLES},
             )
         return user, None

@@ -11,7 +11,6 @@ import secrets
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit import trail
 from backend.audit.actions import Action
 from backend.audit.actor import as_user
 from backend.context import Parts
@@ -24,9 +23,11 @@ from backend.oauth.identity import Principal
 from backend.users import passwords
 from backend.users.asker import Asker
 from backend.users.dao import UserDAO
+from backend.users.letters import write_to
 from backend.users.models import User
 from backend.users.reading import present
 from backend.users.redeeming import by_link
+from backend.users.trail import record_about
 from backend.verificationcodes import codes
 from backend.verificationcodes.codes import Used
 from backend.verificationcodes.purposes import Purpose
@@ -53,14 +54,16 @@ async def ask(parts: Parts, asker: Asker, principal: Principal, email: str) -> N
             if fits:
                 await _write_to_new(session, user, email, issued.token)
             await _write_to_former(session, "email_change_asked", user, user.email, email)
-            await _record(session, Action.USER_EMAIL_CHANGE_ASKED, user, after={"email": email})
+            await record_about(
+                session, user, Action.USER_EMAIL_CHANGE_ASKED, after={"email": email}, actor=as_user(user.id)
+            )
 
 
 async def cancel(session: AsyncSession, principal: Principal) -> None:
     """Think better of it before the new address is confirmed; nothing to cancel is fine."""
     user = await present(session, principal.user_id, lock=True)
     if await codes.withdraw(session, user.id, Purpose.EMAIL_CHANGE):
-        await _record(session, Action.USER_EMAIL_CHANGE_CANCELLED, user)
+        await record_about(session, user, Action.USER_EMAIL_CHANGE_CANCELLED, actor=as_user(user.id))
 
 
 async def apply(session: AsyncSession, user: User, used: Used) -> bool:
@@ -74,7 +77,14 @@ async def apply(session: AsyncSession, user: User, used: Used) -> bool:
     await codes.withdraw(session, user.id, Purpose.EMAIL_VERIFICATION, Purpose.PASSWORD_RESET)
     await _write_to_former(session, "email_changed", user, former, new)
     await announce(session, user.id)
-    await _record(session, Action.USER_EMAIL_CHANGED, user, before={"email": former}, after={"email": new})
+    await record_about(
+        session,
+        user,
+        Action.USER_EMAIL_CHANGED,
+        before={"email": former},
+        after={"email": new},
+        actor=as_user(user.id),
+    )
     return True
 
 
@@ -98,12 +108,23 @@ async def restore(parts: Parts, asker: Asker, token: str) -> str:
         await codes.withdraw(session, user.id)
         await sessions.revoke_all(session, user.id, RETURNED)
         if lost != email:
-            values = {"name": user.name, "email": email}
             await outbox.write(
-                session, "email_returned", to=email, locale=user.locale, user_id=user.id, **values
+                session,
+                "email_returned",
+                to=email,
+                locale=user.locale,
+                user_id=user.id,
+                name=user.name,
+                email=email,
             )
-        changed = {"before": {"email": lost}, "after": {"email": email}}
-        await _record(session, Action.USER_EMAIL_RETURNED, user, **changed)
+        await record_about(
+            session,
+            user,
+            Action.USER_EMAIL_RETURNED,
+            before={"email": lost},
+            after={"email": email},
+            actor=as_user(user.id),
+        )
     asker.identity.forget(str(user.id))
     return email
 
@@ -121,9 +142,7 @@ async def taken(session: AsyncSession, email: str, *, but_for: User | None = Non
 async def _write_to_new(session: AsyncSession, user: User, email: str, token: str) -> None:
     owner = await UserDAO(session).by_email(email)
     if owner is not None:
-        await outbox.write(
-            session, "email_in_use", to=email, locale=owner.locale, user_id=owner.id, name=owner.name
-        )
+        await write_to(session, owner, "email_in_use")
         return
     await outbox.write(
         session,
@@ -149,24 +168,4 @@ async def _write_to_former(session: AsyncSession, letter: str, user: User, forme
         email=new,
         url=link(RETURN_PAGE, issued.token),
         days=days(Purpose.EMAIL_RETURN),
-    )
-
-
-async def _record(
-    session: AsyncSession,
-    action: Action,
-    user: User,
-    *,
-    before: dict[str, str] | None = None,
-    after: dict[str, str] | None = None,
-) -> None:
-    await trail.record(
-        session,
-        action,
-        object_type="user",
-        object_id=user.id,
-        object_name=user.email,
-        before=before,
-        after=after,
-        actor=as_user(user.id),
     )

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.config import get_settings
 from backend.dao.base import Values
 from backend.database import now
-from backend.mail import outbox
 from backend.users.dao import SignInDAO
 from backend.users.devices import describe
+from backend.users.letters import write_to
 from backend.users.models import From, SignIn, User
 from backend.utils.ids import new_id
 
@@ -60,13 +60,10 @@ async def came_in(session: AsyncSession, user: User, visit: Visit, *, known: boo
         known = await dao.knows(user.id, whence(visit.network, visit.user_agent, visit.device_hash))
     surprising = not known and (at - user.created_at > NEWCOMER or await dao.has_come(user.id))
     if surprising:
-        await outbox.write(
+        await write_to(
             session,
+            user,
             "new_sign_in",
-            to=user.email,
-            locale=user.locale,
-            user_id=user.id,
-            name=user.name,
             device=device or "",
             address=visit.address,
             time=f"{at:%Y-%m-%d %H:%M} UTC",

@@ -9,23 +9,23 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit import trail
 from backend.audit.actions import Action
 from backend.audit.actor import as_user
 from backend.config import Settings
 from backend.context import Parts
 from backend.exceptions import Conflict, invalid_field
-from backend.mail import outbox
 from backend.oauth import sessions
 from backend.oauth.identity import Principal
 from backend.users import passwords, verification
 from backend.users.asker import Asker
 from backend.users.dao import UserDAO
+from backend.users.letters import write_to
 from backend.users.models import User
 from backend.users.reading import present
 from backend.users.redeeming import by_link
 from backend.users.squatting import clear_out
 from backend.users.strength import weakness
+from backend.users.trail import record_about
 from backend.verificationcodes import codes
 from backend.verificationcodes.purposes import Purpose
 from backend.verificationcodes.wording import link, link_invalid, minutes
@@ -110,24 +110,15 @@ async def reset(parts: Parts, asker: Asker, token: str, new: str) -> str:
 
 async def _write_reset(session: AsyncSession, user: User) -> None:
     issued = await codes.issue(session, Purpose.PASSWORD_RESET, user.id, target=user.email)
-    await outbox.write(
+    await write_to(
         session,
+        user,
         "password_reset",
-        to=user.email,
-        locale=user.locale,
-        user_id=user.id,
-        name=user.name,
         url=link(RESET_PAGE, issued.token),
         minutes=minutes(Purpose.PASSWORD_RESET),
     )
     # Nobody proved yet to be the user: the event is about them, not by them.
-    await trail.record(
-        session,
-        Action.USER_PASSWORD_RESET_ASKED,
-        object_type="user",
-        object_id=user.id,
-        object_name=user.email,
-    )
+    await record_about(session, user, Action.USER_PASSWORD_RESET_ASKED)
 
 
 async def _set(
@@ -137,20 +128,11 @@ async def _set(
     await UserDAO(session).flush()
     await codes.withdraw(session, user.id, Purpose.PASSWORD_RESET)
     ended = await sessions.revoke_all(session, user.id, reason, keep=keep)
-    await outbox.write(
+    await write_to(session, user, "password_changed")
+    await record_about(
         session,
-        "password_changed",
-        to=user.email,
-        locale=user.locale,
-        user_id=user.id,
-        name=user.name,
-    )
-    await trail.record(
-        session,
+        user,
         action,
-        object_type="user",
-        object_id=user.id,
-        object_name=user.email,
         after={"sessions_ended": ended},
         actor=as_user(user.id),
     )

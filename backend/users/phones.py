@@ -6,7 +6,6 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit import trail
 from backend.audit.actions import Action
 from backend.context import Parts
 from backend.mail import outbox
@@ -14,9 +13,11 @@ from backend.oauth.announcements import announce
 from backend.oauth.identity import Principal
 from backend.users.asker import Asker
 from backend.users.dao import UserDAO
+from backend.users.letters import write_to
 from backend.users.models import User
 from backend.users.reading import present
 from backend.users.redeeming import by_code
+from backend.users.trail import record_about
 from backend.verificationcodes import codes
 from backend.verificationcodes.codes import Used
 from backend.verificationcodes.purposes import Purpose
@@ -66,13 +67,10 @@ async def confirm(parts: Parts, asker: Asker, principal: Principal, code: str) -
         user, found = await by_code(session, code, Purpose.PHONE, principal.user_id)
         if isinstance(found, Used):
             await _change(session, user, found.target, Action.USER_PHONE_CHANGED)
-            await outbox.write(
+            await write_to(
                 session,
+                user,
                 "phone_changed",
-                to=user.email,
-                locale=user.locale,
-                user_id=user.id,
-                name=user.name,
                 phone=formatted(found.target or ""),
             )
     if not isinstance(found, Used):
@@ -91,12 +89,10 @@ async def _change(session: AsyncSession, user: User, phone: str | None, action: 
     before, user.phone = user.phone, phone
     await UserDAO(session).flush()
     await announce(session, user.id)
-    await trail.record(
+    await record_about(
         session,
+        user,
         action,
-        object_type="user",
-        object_id=user.id,
-        object_name=user.email,
         before={"phone": before},
         after={"phone": phone},
     )

@@ -10,21 +10,21 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit import trail
 from backend.audit.actions import Action
 from backend.audit.actor import current
 from backend.context import Parts
 from backend.database import now
-from backend.mail import outbox
 from backend.projects.membership import create_personal
 from backend.roles.dao import RoleDAO
 from backend.users import verification
 from backend.users.asker import Asker
 from backend.users.dao import UserDAO
 from backend.users.email_change import taken
+from backend.users.letters import write_to
 from backend.users.models import User
 from backend.users.password_change import check
 from backend.users.passwords import hash_password
+from backend.users.trail import record_about
 from backend.utils.ids import new_id
 
 BASE_ROLE = "user"
@@ -82,12 +82,10 @@ async def register(
     await RoleDAO(session).give(user.id, roles)
     await create_personal(session, user.id, user.name)
     by = current()
-    await trail.record(
+    await record_about(
         session,
+        user,
         Action.USER_REGISTERED,
-        object_type="user",
-        object_id=user.id,
-        object_name=user.email,
         after={"locale": user.locale, "roles": roles},
         # Whoever registers is known from here on; a command stays the system's.
         actor=replace(by, user_id=user.id) if by.address else by,
@@ -100,14 +98,10 @@ async def _tell_owner(session: AsyncSession, email: str, fits: bool) -> None:
     if owner is None:
         return
     if fits:
-        await outbox.write(
-            session, "account_exists", to=email, locale=owner.locale, user_id=owner.id, name=owner.name
-        )
-    await trail.record(
+        await write_to(session, owner, "account_exists")
+    await record_about(
         session,
+        owner,
         Action.USER_REGISTERED,
-        object_type="user",
-        object_id=owner.id,
-        object_name=owner.email,
         result="refused",
     )

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit import trail
 from backend.audit.actions import Action
 from backend.audit.actor import Actor, as_user
 from backend.config import Settings
@@ -21,6 +20,7 @@ from backend.users.dao import UserDAO
 from backend.users.models import User
 from backend.users.reading import present
 from backend.users.redeeming import by_code, by_link
+from backend.users.trail import record_about
 from backend.verificationcodes import codes
 from backend.verificationcodes.codes import Used
 from backend.verificationcodes.purposes import Purpose
@@ -104,12 +104,10 @@ async def mark(session: AsyncSession, user: User, *, by: Actor | None = None) ->
     await UserDAO(session).flush()
     await codes.withdraw(session, user.id, Purpose.EMAIL_VERIFICATION)
     await announce(session, user.id)
-    await trail.record(
+    await record_about(
         session,
+        user,
         Action.USER_EMAIL_VERIFIED,
-        object_type="user",
-        object_id=user.id,
-        object_name=user.email,
         actor=by or as_user(user.id),
     )
 

@@ -26,8 +26,6 @@ from backend.verificationcodes.purposes import RULES, Purpose
 
 KEY = "verification code"
 DIGITS = 6
-TOKEN_LENGTH = 43
-"""Characters of 256 bits in base64url."""
 SWEPT_AT_ONCE = 1000
 
 

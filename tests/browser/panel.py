@@ -55,7 +55,6 @@ class Panel:
         """As by the browser's own buttons, within the loaded panel; to a page, not to another tab of one."""
         await self.page.evaluate(
             """(path) => {
-              document.querySelector("#content > .page").setAttribute("aria-busy", "true");
               history.pushState({}, "", path);
               dispatchEvent(new PopStateEvent("popstate"));
             }""",
@@ -68,8 +67,11 @@ class Panel:
         await expect(self.page.locator("#content .skeleton")).to_have_count(0)
 
     async def at(self, path: str) -> None:
-        """The address is, or soon becomes, this path; a regular expression that fits all of it."""
+        """The address is, or soon becomes, this path, and the page is filled; a regular expression that
+        fits all of the path.
+        """
         await expect(self.page).to_have_url(re.compile(re.escape(self.address) + path + "$"))
+        await self.settled()
 
     async def reload(self) -> None:
         await self.page.reload()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import subprocess
 import time
@@ -18,6 +17,7 @@ import pytest
 from embedded import edge, processes, settings
 from embedded.layout import Layout
 from embedded.web import Answer, Edge
+from tests.support import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -139,7 +139,7 @@ def run_edge(root: Path, **changes: str) -> Iterator[RunningEdge]:
     upstream = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
     Thread(target=upstream.serve_forever, daemon=True).start()
     upstream_port = upstream.server_address[1]
-    port = settings.free_port("127.0.0.1", random.randrange(31000, 39000))
+    port = ports.edge_port()
     env = settings.prepare(layout, port=port) | {"API_BIND": f"127.0.0.1:{upstream_port}"} | changes
     edge.prepare(layout, env)
     Path(env["EDGE_ROUTES_FILE"]).write_text("")

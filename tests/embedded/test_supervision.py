@@ -100,7 +100,8 @@ def test_a_killed_supervisor_leaves_no_double_and_customers_running(
     for name in ("redis", "apps"):
         supervisor.start(name)
     until(lambda: pid_of(home, "redis") not in (0, redis))
-    assert len(servers(home)) == 1
+    # The file with the process id is there before Redis itself is.
+    until(lambda: len(servers(home)) == 1)
     assert pid_of(home, "apps") == apps
     until(lambda: supervisor.processes()["apps"]["statename"] == "RUNNING")
     supervisor.stop("apps")

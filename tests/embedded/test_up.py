@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -22,6 +21,7 @@ from embedded import processes, settings
 from embedded.layout import Layout
 from embedded.web import Edge
 from tests.embedded.conftest import ROOT
+from tests.support import ports
 
 BACKING = ("postgres", "redis", "apps", "edge")
 PANEL = ("api", "worker", "deployer", "beat")
@@ -85,9 +85,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
     # Away from the default port: other tests and people use that one.
-    (root / ".env").write_text(
-        f"EDGE_PORT={settings.free_port('127.0.0.1', random.randrange(31000, 39000))}\n"
-    )
+    low, high = ports.app_ports()
+    (root / ".env").write_text(f"EDGE_PORT={ports.edge_port()}\nAPP_PORTS={low}-{high}\n")
     made = Checkout(Layout(root, folder / "home"))
     yield made
     made.make("down")

@@ -72,9 +72,10 @@ def stop(*_):
 
 signal.signal(signal.SIGTERM, stop)
 time.sleep(float(os.environ.get("LATE", "0")))
-print("listening on", os.environ["PORT"], flush=True)
-port = int(os.environ["PORT"]) + int(os.environ.get("OFF_BY", "0"))
-ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+port = 0 if "ANYWHERE" in os.environ else int(os.environ["PORT"])
+server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+print("listening on", server.server_port, flush=True)
+server.serve_forever()
 """
 APP = {"server.py": SERVER, "Procfile": "web: python3 server.py\n"}
 

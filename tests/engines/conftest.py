@@ -33,6 +33,7 @@ from backend.engines.base import (
 from backend.engines.process import ProcessEngine, instance_of
 from backend.engines.supervisor import render_config
 from tests.support.gitserver import GitServer
+from tests.support.ports import app_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = Limits(memory_bytes=512 * 2**20, disk_bytes=256 * 2**20, cpu_millis=1000, pids=200)
@@ -199,6 +200,7 @@ def make_panel(git: GitServer, secret: bytes) -> Callable[[Apps], Panel]:
             fetch_timeout=20,
             fetch_max_bytes=8 * 2**20,
             build_timeout=60,
+            port_range=app_ports(),
         )
         return Panel(ProcessEngine(settings), settings, apps, git)
 

@@ -75,6 +75,14 @@ def test_a_strong_key(make: Make) -> None:
     assert make(secret_key=key).master_key == base64.b64decode(key)
 
 
+@pytest.mark.parametrize(
+    "value", ["", "20000", "20000-", "1-9", "30000-20000", "a-b", "20000-70000", "２００００-３００００"]
+)
+def test_ports_of_apps_are_a_range(make: Make, value: str) -> None:
+    assert "must be two ports" in reasons(make, app_ports=value)
+    assert make(app_ports="21000-21000").app_ports == (21000, 21000)
+
+
 GOOD: dict[str, Any] = {
     "environment": "production",
     "panel_url": "https://panel.example.com",

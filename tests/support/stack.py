@@ -10,7 +10,6 @@ import asyncio
 import http.client
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -37,6 +36,7 @@ from tests.support import reaper
 from tests.support.customer import Customer
 from tests.support.gates import GatedGit
 from tests.support.mailserver import SENDER, MailServer, SmsServer
+from tests.support.ports import app_ports, edge_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = tuple(BY_NAME)
@@ -63,8 +63,6 @@ QUICK = {
     "LOG_LEVEL": "DEBUG",
     "LOG_FORMAT": "json",
 }
-# Below what the engine gives to apps, and below what the kernel gives to outgoing connections.
-PORTS = range(12_000, 19_900)
 
 
 async def until(check: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -278,9 +276,10 @@ def _copy_checkout(root: Path) -> None:
 def _start(folder: Path, git: GatedGit, mail: MailServer, sms: SmsServer) -> Stack:
     _copy_checkout(folder / "c")
     layout = Layout(folder / "c", folder / "h")
-    port = random.choice(PORTS)
+    port = edge_port()
+    low, high = app_ports()
     allowed = f"{git.address},127.0.0.1:{port},localhost:{port}"
-    wanted = {**QUICK, "EDGE_PORT": str(port), "GIT_ALLOWED_PRIVATE": allowed}
+    wanted = {**QUICK, "EDGE_PORT": str(port), "APP_PORTS": f"{low}-{high}", "GIT_ALLOWED_PRIVATE": allowed}
     wanted |= {
         "EMAIL_VERIFICATION": "required",
         "SMTP_URL": mail.url,

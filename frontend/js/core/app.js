@@ -135,6 +135,7 @@ async function show({ scroll = 0, first = false } = {}) {
   const url = new URL(location.href);
   const found = find(url.pathname);
   const slow = setTimeout(() => (element("loading").hidden = false), SLOW_MS);
+  busy(true);
   try {
     const elsewhere = await redirected(url, found);
     if (mine !== turn) return;
@@ -145,9 +146,15 @@ async function show({ scroll = 0, first = false } = {}) {
     if (mine === turn) await excuse(error);
   } finally {
     clearTimeout(slow);
-    if (mine === turn) element("loading").hidden = true;
+    if (mine === turn) {
+      element("loading").hidden = true;
+      busy(false);
+    }
   }
 }
+
+/** The page on display is on its way out, or not yet filled. */
+const busy = (is) => element("content").querySelector(":scope > .page")?.setAttribute("aria-busy", String(is));
 
 async function enter({ route, params }, url, mine, scroll, first) {
   const query = Object.fromEntries(url.searchParams);
@@ -165,12 +172,8 @@ async function enter({ route, params }, url, mine, scroll, first) {
   name(t(route.title));
   markActive(url.pathname);
   offer(module.actions ?? {}, controller.signal);
-  root.setAttribute("aria-busy", "true");
-  try {
-    await module.mount(root, { params, query, signal: controller.signal, admin: Boolean(route.role), name });
-  } finally {
-    root.setAttribute("aria-busy", "false");
-  }
+  busy(true);
+  await module.mount(root, { params, query, signal: controller.signal, admin: Boolean(route.role), name });
   if (mine !== turn) return;
   scrollTo(0, scroll);
   if (!first || root.querySelector("[autofocus]")) focusHeading(root);
