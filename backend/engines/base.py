@@ -81,6 +81,8 @@ class CheckSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseSpec(CheckSpec):
+    project_id: str
+    """Releases of one project may share a network; those of two never do."""
     command: str
     limits: Limits
     env: Mapping[str, str] = field(repr=False)

@@ -58,6 +58,7 @@ class Snapshot:
         return ReleaseSpec(
             deployment_id=str(self.deployment.id),
             service_id=str(self.service.id),
+            project_id=str(self.service.project_id),
             command=command,
             limits=self.limits,
             env=self.environment,

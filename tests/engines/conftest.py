@@ -140,6 +140,7 @@ class Panel:
         return ReleaseSpec(
             deployment_id=spec.deployment_id,
             service_id=spec.service_id,
+            project_id="project",
             command=built.command,
             limits=replace(LIMITS, **limits),
             env=env or {},
