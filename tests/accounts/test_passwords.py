@@ -95,6 +95,7 @@ class TestChange:
         ]
         assert (await sign_in(client, ada)).status_code == 200
 
+    @pytest.mark.usefixtures("no_time_passes")
     async def test_guessing_the_present_one_is_slowed_down(self, ada: Person, as_person) -> None:  # type: ignore[no-untyped-def]
         body = {"current_password": "a wrong guess", "password": NEW}
         answers = [await as_person(ada, "POST", "/me/password", body) for _ in range(30)]

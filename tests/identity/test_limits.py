@@ -23,6 +23,8 @@ from backend.oauth.tokens import digest
 from tests.identity.oauth import refresh, sign_in
 from tests.support.people import Person, UserFactory
 
+pytestmark = pytest.mark.usefixtures("no_time_passes")
+
 ELSEWHERE = [f"203.0.113.{number}" for number in range(100, 150)]
 
 

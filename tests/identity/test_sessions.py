@@ -167,6 +167,7 @@ class TestProof:
         answer = await client.post("/api/v1/me/proof", json=body, headers=ada.headers)
         assert answer.status_code == 422
 
+    @pytest.mark.usefixtures("no_time_passes")
     async def test_guessing_is_limited(self, client: httpx.AsyncClient, ada: Person) -> None:
         for _ in range(5):
             answer = await client.post("/api/v1/me/proof", json={"password": "wrong"}, headers=ada.headers)

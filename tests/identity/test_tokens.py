@@ -250,6 +250,7 @@ class TestGuarded:
         answers = await asyncio.gather(*(sign_in(client, ada) for _ in range(20)))
         assert [answer.status_code for answer in answers] == [200] * 20
 
+    @pytest.mark.usefixtures("no_time_passes")
     async def test_wrong_ones_at_once_gain_nothing(
         self, client: httpx.AsyncClient, user_factory: UserFactory
     ) -> None:

@@ -194,6 +194,7 @@ async def test_recovery_codes_need_something_to_stand_in_for(client: httpx.Async
     assert (answer.status_code, answer.json()["code"]) == (409, "no_second_factor")
 
 
+@pytest.mark.usefixtures("no_time_passes")
 async def test_wrong_codes_try_the_patience(
     client: httpx.AsyncClient, ada: Person, database: Database
 ) -> None:
