@@ -111,7 +111,7 @@ class Database:
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
-        self._reads = async_sessionmaker(
+        self._singles = async_sessionmaker(
             self.engine.execution_options(isolation_level="AUTOCOMMIT"),
             expire_on_commit=False,
             autoflush=False,
@@ -142,9 +142,10 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
-        """For a single SELECT: it spares the two round trips that begin and end a transaction."""
-        async with self._reads() as session:
+    async def single(self) -> AsyncIterator[AsyncSession]:
+        """For a single statement, which is a transaction by itself: it spares the two round trips that
+        begin and end one."""
+        async with self._singles() as session:
             yield session
 
     async def listen(self) -> asyncpg.Connection:

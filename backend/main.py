@@ -16,6 +16,7 @@ from backend.database import Database
 from backend.engines.registry import make_engine
 from backend.jobs.publisher import Publisher
 from backend.logger import setup
+from backend.oauth.identity import identity_of
 from backend.routers import ROUTERS
 from backend.utils.crossorigin import CrossOrigin
 from backend.utils.middleware import Boundary
@@ -32,6 +33,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+        await identity_of(app).close()
         parts.publisher.close()
         await parts.database.close()
 

@@ -14,8 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.report import Result, middle
-from benchmarks.servers import Installation, client, load
-from benchmarks.services_list import CONNECTIONS, CREDENTIALS, SIZE, base_of, fill
+from benchmarks.servers import Installation, client, customer, load
+from benchmarks.services_list import CONNECTIONS, SIZE, base_of, fill
 
 ROUNDS = 7
 SECONDS = 3.0
@@ -27,25 +27,16 @@ def run() -> Result:
         installation = Installation(Path(folder), stack)
         panel = installation.serve("backend.main:create_app", "panel")
         with client(panel) as http:
-            http.post("/api/v1/users", json=CREDENTIALS).raise_for_status()
-            form = {
-                "grant_type": "password",
-                "client_id": "cli",
-                "username": CREDENTIALS["email"],
-                "password": CREDENTIALS["password"],
-            }
-            token = http.post("/oauth/token", data=form).raise_for_status().json()["access_token"]
-            headers = {"authorization": f"Bearer {token}"}
-            me = http.get("/api/v1/me", headers=headers).raise_for_status().json()
-        user, project = me["id"], me["projects"][0]["id"]
+            asking = customer(http)
+        project = asking.project_id
         asyncio.run(fill(installation.dsn, project))
         opened = installation.serve(
-            "benchmarks.open_list:create_app", "opened", OPEN_LIST=f"{user} {project}"
+            "benchmarks.open_list:create_app", "opened", OPEN_LIST=f"{asking.user_id} {project}"
         )
         bare = installation.serve(
             "benchmarks.bare_list:create_app", "bare", BARE_LIST=str(base_of(installation, project))
         )
-        return measure(panel, opened, bare, headers)
+        return measure(panel, opened, bare, asking.headers)
 
 
 def measure(panel: Path, opened: Path, bare: Path, headers: dict[str, str]) -> Result:

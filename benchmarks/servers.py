@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,27 @@ class Installation:
         return socket
 
 
+@dataclass(frozen=True)
+class Customer:
+    user_id: str
+    project_id: str
+    headers: dict[str, str]
+
+
 def client(socket: Path) -> httpx.Client:
     transport = httpx.HTTPTransport(uds=str(socket))
     return httpx.Client(transport=transport, base_url="http://localhost:8080", trust_env=False, timeout=30)
+
+
+def customer(http: httpx.Client, name: str = "bench") -> Customer:
+    """Somebody new, who is signed in."""
+    email, password = f"{name}@example.com", "a lighthouse on a foggy quay"
+    http.post("/api/v1/users", json={"email": email, "password": password}).raise_for_status()
+    form = {"grant_type": "password", "client_id": "cli", "username": email, "password": password}
+    token = http.post("/oauth/token", data=form).raise_for_status().json()["access_token"]
+    headers = {"authorization": f"Bearer {token}"}
+    me = http.get("/api/v1/me", headers=headers).raise_for_status().json()
+    return Customer(me["id"], me["projects"][0]["id"], headers)
 
 
 def load(

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from backend.dao.base import BaseDAO
 from backend.database import now
-from backend.factors.models import Challenge, Passkey, RecoveryCode, SecondStep, TotpSecret
+from backend.factors.models import Challenge, Passkey, RecoveryCode, SecondStep, TotpSecret, standing_of
 
 
 class TotpDAO(BaseDAO[TotpSecret]):
@@ -132,30 +132,14 @@ class SecondStepDAO(BaseDAO[SecondStep]):
 
 
 _WHOSE: BindParameter[UUID] = bindparam("user_id")
-_STANDING = select(
-    select(TotpSecret.user_id)
-    .where(TotpSecret.user_id == _WHOSE, TotpSecret.confirmed_at.is_not(None))
-    .exists()
-    .label("totp"),
-    select(func.count())
-    .select_from(Passkey)
-    .where(Passkey.user_id == _WHOSE)
-    .scalar_subquery()
-    .label("passkeys"),
-    select(func.count())
-    .select_from(RecoveryCode)
-    .where(RecoveryCode.user_id == _WHOSE, RecoveryCode.used_at.is_(None))
-    .scalar_subquery()
-    .label("recovery_codes"),
-)
-"""Built once: every sign-in asks it."""
+_STANDING = select(*standing_of(_WHOSE))
 
 
 class StandingDAO(BaseDAO[TotpSecret]):
     model = TotpSecret
 
     async def of(self, user_id: UUID) -> Row[Any]:
-        """(totp, passkeys, recovery_codes): whether, and how many."""
+        """See `standing_of`."""
         found = await self.row(_STANDING, {"user_id": user_id})
         assert found is not None
         return found

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, func
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Label,
+    LargeBinary,
+    String,
+    Text,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -85,3 +98,23 @@ class SecondStep(Base):
     scope: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     expires_at: Mapped[datetime]
+
+
+def standing_of(whose: ColumnElement[UUID]) -> tuple[Label[Any], ...]:
+    """Columns `totp`, `passkeys`, `recovery_codes` of a user: whether, and how many."""
+    return (
+        select(TotpSecret.user_id)
+        .where(TotpSecret.user_id == whose, TotpSecret.confirmed_at.is_not(None))
+        .exists()
+        .label("totp"),
+        select(func.count())
+        .select_from(Passkey)
+        .where(Passkey.user_id == whose)
+        .scalar_subquery()
+        .label("passkeys"),
+        select(func.count())
+        .select_from(RecoveryCode)
+        .where(RecoveryCode.user_id == whose, RecoveryCode.used_at.is_(None))
+        .scalar_subquery()
+        .label("recovery_codes"),
+    )

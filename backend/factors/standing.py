@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import trail
@@ -30,6 +31,11 @@ class Standing:
     recovery_codes: int
     """How many are unused."""
 
+    @classmethod
+    def read(cls, row: Row[Any]) -> Standing:
+        """From a row with the columns of `standing_of`."""
+        return cls(row.totp, row.passkeys, row.recovery_codes)
+
     @property
     def protected(self) -> bool:
         """Whether the password alone does not sign in."""
@@ -47,8 +53,7 @@ class Standing:
 
 
 async def standing(session: AsyncSession, user_id: UUID) -> Standing:
-    row = await StandingDAO(session).of(user_id)
-    return Standing(row.totp, row.passkeys, row.recovery_codes)
+    return Standing.read(await StandingDAO(session).of(user_id))
 
 
 async def added(

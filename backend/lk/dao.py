@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, update
 
 from backend.dao.base import BaseDAO
-from backend.oauth.models import OAuthClient, OAuthSession
+from backend.oauth.models import Ending, OAuthClient, OAuthSession
 
 
 class OwnSessionDAO(BaseDAO[OAuthSession]):
@@ -24,7 +24,7 @@ class OwnSessionDAO(BaseDAO[OAuthSession]):
     async def prove(self, session_id: UUID, at: datetime) -> None:
         await self.execute(update(OAuthSession).where(OAuthSession.id == session_id).values(proved_at=at))
 
-    async def revoke_others(self, user_id: UUID, keep: UUID, reason: str, at: datetime) -> int:
+    async def revoke_others(self, user_id: UUID, keep: UUID, reason: Ending, at: datetime) -> int:
         """How many were still alive."""
         others = (OAuthSession.id != keep, *_own(user_id), _FIRST_PARTY)
         return await self.execute(

@@ -21,7 +21,7 @@ from backend.exceptions import NotFound
 from backend.lk.dao import OwnSessionDAO
 from backend.oauth import sessions
 from backend.oauth.announcements import announce
-from backend.oauth.models import OAuthClient, OAuthSession
+from backend.oauth.models import Ending, OAuthClient, OAuthSession
 from backend.users.devices import describe
 
 
@@ -90,12 +90,12 @@ async def end(session: AsyncSession, user_id: UUID, session_id: UUID) -> None:
     """Sign out there. Raises `NotFound` for what is not one's own, or has ended."""
     if await OwnSessionDAO(session).alive(session_id, user_id) is None:
         raise NotFound("There is no such session.")
-    await sessions.revoke(session, session_id, sessions.SIGNED_OUT)
+    await sessions.revoke(session, session_id, Ending.SIGNED_OUT)
 
 
 async def end_others(session: AsyncSession, user_id: UUID, current: UUID) -> int:
     """Sign out everywhere but here; gives how many sessions ended."""
-    ended = await OwnSessionDAO(session).revoke_others(user_id, current, sessions.SIGNED_OUT, now())
+    ended = await OwnSessionDAO(session).revoke_others(user_id, current, Ending.SIGNED_OUT, now())
     await announce(session, user_id)
     await trail.record(
         session,

@@ -86,6 +86,7 @@ TEMPLATES: dict[str, Template] = {
         _letter("email_in_use", name="Ada Lovelace"),
         _letter("email_returned", name="Ada Lovelace", email="ada@example.com"),
         _letter("phone_changed", name="Ada Lovelace", phone="+7 912 345-67-89"),
+        _letter("phone_removed", name="Ada Lovelace", phone="+7 912 345-67-89"),
         _letter("account_deleted", name="Ada Lovelace"),
         _letter(
             "project_invitation",
@@ -96,6 +97,7 @@ TEMPLATES: dict[str, Template] = {
             url=_link("invitation"),
             days=7,
         ),
+        _letter("member_removed", name="Ada Lovelace", project="Harbour office"),
         _letter("account_blocked", name="Ada Lovelace", reason="Letters that nobody asked for"),
         _letter("account_unblocked", name="Ada Lovelace"),
         _letter("account_viewed", name="Ada Lovelace", reason="Ticket 204: no deployment", minutes=15),

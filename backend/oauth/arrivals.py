@@ -11,11 +11,13 @@ from backend.audit import trail
 from backend.audit.actions import Action
 from backend.audit.actor import current
 from backend.dao.base import Values
+from backend.factors.standing import Standing
 from backend.oauth.caller import Caller
 from backend.oauth.limits import network_of
 from backend.oauth.models import OAuthClient
 from backend.oauth.tokens import digest
 from backend.users import history
+from backend.users.dao import SignInDAO
 from backend.users.history import Method, Visit
 from backend.users.models import From, User
 
@@ -28,6 +30,8 @@ class Attempt:
     method: Method
     known: bool | None = None
     """Whether the user came in from there of late, where that was asked already."""
+    standing: Standing | None = None
+    """The user's second factors, where the password is the first."""
 
 
 async def came_in(
@@ -42,9 +46,9 @@ async def came_in(
 
 
 async def refused(session: AsyncSession, attempt: Attempt, client: OAuthClient, caller: Caller) -> None:
-    """Write down an attempt that failed."""
-    await history.refused(session, attempt.user, _visit(attempt, client, caller, caller.device_cookie))
-    await _record_refusal(session, attempt, client.id)
+    """Write down an attempt that failed, by one statement."""
+    row = history.refused(attempt.user, _visit(attempt, client, caller, caller.device_cookie))
+    await SignInDAO(session).insert_rows(row, _refusal(attempt, client.id))
 
 
 def whence(caller: Caller) -> From:
@@ -64,14 +68,13 @@ def _visit(attempt: Attempt, client: OAuthClient, caller: Caller, device: str | 
     )
 
 
-async def _record_refusal(session: AsyncSession, attempt: Attempt, client_id: str) -> None:
-    """Unknown accounts too, or the time of the answer would tell them apart.
+def _refusal(attempt: Attempt, client_id: str) -> Values:
+    """Of unknown accounts too, or the time of the answer would tell them apart.
 
     What was typed is not kept: it may be a password.
     """
     user = attempt.user
-    await trail.record(
-        session,
+    return trail.event(
         Action.SESSION_REFUSED,
         object_type="user" if user else None,
         object_id=user.id if user else None,

@@ -14,14 +14,13 @@ from backend.audit.actor import Actor
 from backend.database import now
 from backend.oauth import sessions
 from backend.oauth.dao import CodeDAO
-from backend.oauth.models import AuthorizationCode, OAuthClient
+from backend.oauth.models import AuthorizationCode, Ending, OAuthClient
 from backend.oauth.tokens import digest
 from backend.utils.ids import new_id
 
 LIFETIME = timedelta(seconds=60)
 KEPT = timedelta(days=1)
 """How long a code stays recognisable after it expired, so that a late second use still ends what it gave."""
-REUSED = "authorization code used twice"
 
 
 def new_code() -> str:
@@ -73,7 +72,7 @@ async def present(session: AsyncSession, code: str, client: OAuthClient) -> Auth
             actor=Actor(user_id=row.user_id, client_id=client.id, session_id=row.session_id),
         )
         if row.session_id is not None:
-            await sessions.revoke(session, row.session_id, REUSED)
+            await sessions.revoke(session, row.session_id, Ending.CODE_REUSED)
         return row.session_id
     return row if row.expires_at > now() else None
 

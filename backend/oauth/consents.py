@@ -12,12 +12,11 @@ from backend.database import now
 from backend.exceptions import NotFound
 from backend.oauth.announcements import announce
 from backend.oauth.dao import ClientDAO, CodeDAO, ConsentDAO, SessionDAO
-from backend.oauth.models import OAuthClient
+from backend.oauth.models import Ending, OAuthClient
 from backend.oauth.scopes import ordered
 from backend.utils.ids import new_id
 
 KIND = "application"
-REVOKED = "access taken back"
 
 
 async def covers(session: AsyncSession, user_id: UUID, client_id: str, scopes: list[str]) -> bool:
@@ -67,7 +66,7 @@ async def revoke(session: AsyncSession, user_id: UUID, consent_id: UUID) -> None
     client = await ClientDAO(session).find(client_id)
     await dao.delete(consent_id)
     await CodeDAO(session).drop(user_id, client_id)
-    for session_id in await SessionDAO(session).revoke_all(user_id, client_id, REVOKED, now()):
+    for session_id in await SessionDAO(session).revoke_all(user_id, client_id, Ending.ACCESS_REVOKED, now()):
         await announce(session, session_id)
     await trail.record(
         session,

@@ -8,13 +8,15 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Row, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import Row, and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from backend.dao.base import BaseDAO
+from backend.factors.models import standing_of
 from backend.oauth.models import (
     AuthorizationCode,
     Consent,
+    Ending,
     OAuthClient,
     OAuthSession,
     PersonalToken,
@@ -23,6 +25,8 @@ from backend.oauth.models import (
 )
 from backend.users.models import KNOWN, From, SignIn, User
 
+_LOOKING = and_(OAuthSession.acting_id.is_not(None), OAuthSession.revoked_at.is_(None))
+"""A supporter looks at an account: their session was not ended, though it may have run out."""
 _IDENTITY = """
 SELECT u.email, s.proved_at, s.acting_id, c.first_party, c.scopes, c.owner_id,
        ARRAY(
@@ -59,7 +63,12 @@ WHERE t.token_hash = $1 AND (t.expires_at IS NULL OR t.expires_at > now()) AND u
 """
 
 _CLIENT_WITH_USER = (
-    select(OAuthClient, User, exists().where(SignIn.user_id == User.id, KNOWN).label("known"))
+    select(
+        OAuthClient,
+        User,
+        exists().where(SignIn.user_id == User.id, KNOWN).label("known"),
+        *standing_of(User.__table__.c.id),
+    )
     .outerjoin(User, User.email == bindparam("email"))
     .where(OAuthClient.id == bindparam("client_id"))
 )
@@ -86,12 +95,10 @@ class ClientDAO(BaseDAO[OAuthClient]):
     async def find(self, client_id: str) -> OAuthClient | None:
         return await self.one(select(OAuthClient).where(OAuthClient.id == client_id))
 
-    async def find_with_user(
-        self, client_id: str, email: str | None, whence: From
-    ) -> tuple[OAuthClient | None, User | None, bool]:
-        """The client, whoever has the e-mail address, and whether they came in from there of late."""
-        row = await self.row(_CLIENT_WITH_USER, {"client_id": client_id, "email": email, **whence})
-        return (row.OAuthClient, row.User, row.known) if row is not None else (None, None, False)
+    async def find_with_user(self, client_id: str, email: str | None, whence: From) -> Row[Any] | None:
+        """(OAuthClient, User, known) of a client, with whoever has the e-mail address, if anybody has it,
+        and whether they came in from there of late; and the columns of `standing_of`."""
+        return await self.row(_CLIENT_WITH_USER, {"client_id": client_id, "email": email, **whence})
 
     async def put_client(self, client_id: str, **values: Any) -> None:
         statement = insert(OAuthClient).values(id=client_id, **values)
@@ -128,7 +135,7 @@ class SessionDAO(BaseDAO[OAuthSession]):
         statement = select(OAuthSession).where(OAuthSession.id == owner).with_for_update()
         return await self.one(statement.execution_options(populate_existing=True))
 
-    async def revoke(self, session_id: UUID, reason: str, at: datetime) -> bool:
+    async def revoke(self, session_id: UUID, reason: Ending, at: datetime) -> bool:
         """Whether it was still alive."""
         statement = (
             update(OAuthSession)
@@ -137,7 +144,7 @@ class SessionDAO(BaseDAO[OAuthSession]):
         )
         return await self.execute(statement) > 0
 
-    async def revoke_all(self, user_id: UUID, client_id: str, reason: str, at: datetime) -> Sequence[UUID]:
+    async def revoke_all(self, user_id: UUID, client_id: str, reason: Ending, at: datetime) -> Sequence[UUID]:
         """The sessions of a user with a client that were still alive."""
         statement = (
             update(OAuthSession)
@@ -151,7 +158,7 @@ class SessionDAO(BaseDAO[OAuthSession]):
         )
         return [row.id for row in await self.rows(statement)]
 
-    async def revoke_of(self, user_id: UUID, keep: UUID | None, reason: str, at: datetime) -> int:
+    async def revoke_of(self, user_id: UUID, keep: UUID | None, reason: Ending, at: datetime) -> int:
         """All of a user but one; gives how many were still alive."""
         statement = (
             update(OAuthSession)
@@ -165,7 +172,7 @@ class SessionDAO(BaseDAO[OAuthSession]):
         return await self.execute(statement)
 
     async def revoke_acting(
-        self, acting_id: UUID, user_id: UUID | None, reason: str, at: datetime
+        self, acting_id: UUID, user_id: UUID | None, reason: Ending, at: datetime
     ) -> Sequence[Row[Any]]:
         """What a supporter looks at, or only one user's; rows of (id, user_id) that were still alive."""
         statement = update(OAuthSession).where(
@@ -178,9 +185,31 @@ class SessionDAO(BaseDAO[OAuthSession]):
         values = statement.values(revoked_at=at, revoked_reason=reason)
         return await self.rows(values.returning(OAuthSession.id, OAuthSession.user_id))
 
+    async def expire_acting(self, reason: Ending, at: datetime) -> Sequence[Row[Any]]:
+        """End a batch of supporters' sessions that ran out unended, as of then; rows of what is known."""
+        some = (
+            select(OAuthSession.id)
+            .where(_LOOKING, OAuthSession.expires_at <= at)
+            .limit(500)
+            .with_for_update(skip_locked=True)
+        )
+        statement = (
+            update(OAuthSession)
+            .where(OAuthSession.id.in_(some.scalar_subquery()))
+            .values(revoked_at=OAuthSession.expires_at, revoked_reason=reason)
+            .returning(
+                OAuthSession.id,
+                OAuthSession.user_id,
+                OAuthSession.acting_id,
+                OAuthSession.client_id,
+                OAuthSession.expires_at,
+            )
+        )
+        return await self.rows(statement)
+
     async def delete_expired(self, before: datetime) -> int:
-        # Few at once: each takes all tokens of its family along.
-        return await self.delete_some(OAuthSession.expires_at < before, limit=500)
+        # Few at once: each takes all tokens of its family along. A supporter's has its end recorded first.
+        return await self.delete_some(and_(OAuthSession.expires_at < before, ~_LOOKING), limit=500)
 
 
 class RefreshTokenDAO(BaseDAO[RefreshToken]):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from authlib.oauth2.rfc6749 import InvalidClientError, OAuth2Error
 
 from backend.exceptions import TooManyRequests
+from backend.factors.standing import Standing
 from backend.oauth import arrivals, second_step
 from backend.oauth.arrivals import Attempt
 from backend.oauth.caller import Caller
@@ -66,21 +67,23 @@ async def issue(
     began = time.monotonic()
     form = _named(form, credentials)
     email = normalise(form["username"], reserved_domains=True) if _asks_for_password(form) else None
-    client, user, known = await _lookup(identity, form, caller, email)
+    client, person = await _lookup(identity, form, caller, email)
     in_cookie = client is not None and client.keep_refresh_in_cookie
     if in_cookie:
         form = _with_cookie(form, caller)
     signed_in = None
     attempt = None
     if client is not None and _asks_for_password(form) and client.check_grant_type("password"):
-        attempt = Attempt(user, "password", known)
+        attempt = person
         account = email or form["username"]
         async with identity.turns.of((account, network_of(caller.address), caller.device_cookie)):
-            signed_in = await _sign_in(identity, user, account, form["password"], caller)
+            signed_in = await _sign_in(identity, attempt.user, account, form["password"], caller)
     else:
         await _count_factor(identity, form, caller)
     key = await identity.keys.signing()
-    async with identity.database.transaction() as session:
+    plain = signed_in is not None and attempt is not None and _is_plain(signed_in, attempt)
+    database = identity.database
+    async with database.single() if plain else database.transaction() as session:
         if signed_in is not None and signed_in.renewed_hash is not None:
             await UserDAO(session).store_hash(
                 signed_in.user.id, signed_in.user.password_hash, signed_in.renewed_hash
@@ -117,7 +120,7 @@ async def revoke(
 ) -> Outcome:
     """Answer a revocation request; signing out twice is fine."""
     form = _named(form, credentials)
-    client, _, _ = await _lookup(identity, form, caller)
+    client, _ = await _lookup(identity, form, caller)
     in_cookie = client is not None and client.keep_refresh_in_cookie
     if in_cookie and "token" not in form:
         if caller.from_panel is not True:
@@ -138,7 +141,7 @@ async def introspect(
 ) -> Outcome:
     """Answer an introspection request: what is not said to this client is `{"active": false}`."""
     form = _named(form, credentials)
-    client, _, _ = await _lookup(identity, form, caller)
+    client, _ = await _lookup(identity, form, caller)
     claims = await identity.claims(form.get("token", ""))
     async with identity.database.transaction() as session:
         server = TokenServer(
@@ -180,18 +183,26 @@ def _asks_for_password(form: dict[str, str]) -> bool:
     return form.get("grant_type") == "password" and "username" in form and "password" in form
 
 
+def _is_plain(signed_in: _SignedIn, attempt: Attempt) -> bool:
+    """Whether the rest is one statement: no hash to renew, no factor to ask for, no letter to write."""
+    protected = attempt.standing is not None and attempt.standing.protected
+    return signed_in.renewed_hash is None and attempt.known is True and not protected
+
+
 async def _lookup(
     identity: Identity, form: dict[str, str], caller: Caller, email: str | None = None
-) -> tuple[OAuthClient | None, User | None, bool]:
-    """The client and, for a sign-in, the user and whether they came in from there of late.
+) -> tuple[OAuthClient | None, Attempt]:
+    """The client, and the sign-in of whoever has the e-mail address, if anybody has it.
 
     Read before the slow hashing, which needs no connection.
     """
-    client_id = form.get("client_id")
-    if client_id is None:
-        return None, None, False
-    async with identity.database.reading() as session:
-        return await ClientDAO(session).find_with_user(client_id, email, arrivals.whence(caller))
+    row = None
+    if (client_id := form.get("client_id")) is not None:
+        async with identity.database.single() as session:
+            row = await ClientDAO(session).find_with_user(client_id, email, arrivals.whence(caller))
+    if row is None:
+        return None, Attempt(None, "password")
+    return row.OAuthClient, Attempt(row.User, "password", row.known, Standing.read(row))
 
 
 def _with_cookie(form: dict[str, str], caller: Caller) -> dict[str, str]:

@@ -52,6 +52,8 @@ Name = Literal[
     "link",
     "invitation",
     "client",
+    "hook",
+    "source_check",
 ]
 
 
@@ -93,6 +95,13 @@ def declared(settings: Settings) -> dict[Name, Limit]:
         "invitation": Limit(by_account=parse(settings.invitation_rate_per_user)),
         # An application's secret, which has 256 bits; it may be shown many times a second.
         "client": Limit(here=here, anywhere=gentle, count_first=False),
+        # Calls of forges and deploy hooks, which nobody guesses either. The account is the service, counted
+        # once the caller has shown that it is a hook of it.
+        "hook": Limit(
+            by_address=parse(settings.hook_rate_per_address), by_account=parse(settings.hook_rate_per_service)
+        ),
+        # A repository of somebody's choice, asked whether it can be read.
+        "source_check": Limit(by_account=parse(settings.source_check_rate_per_user)),
     }
 
 

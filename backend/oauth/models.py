@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -76,6 +77,20 @@ class OAuthClient(Timestamps, Base):
             return scope or FULL_SCOPE
         asked = scope.split() if scope else self.scopes
         return " ".join(dict.fromkeys(asked)) if asked and set(asked) <= set(self.scopes) else None
+
+
+class Ending(StrEnum):
+    """Why a session ended: codes, for the panel says them in the language of whoever reads."""
+
+    ACCESS_REVOKED = "access_revoked"
+    ACCOUNT_BLOCKED = "account_blocked"
+    ADDRESS_RESTORED = "address_restored"
+    CODE_REUSED = "code_reused"
+    PASSWORD_CHANGED = "password_changed"
+    PASSWORD_RESET = "password_reset"
+    SIGNED_OUT = "signed_out"
+    TOKEN_REUSED = "token_reused"
+    VIEWING_ENDED = "viewing_ended"
 
 
 class OAuthSession(Base):

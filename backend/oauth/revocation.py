@@ -13,7 +13,7 @@ from sqlalchemy.util import await_
 from backend.oauth import sessions
 from backend.oauth.clientauth import METHODS
 from backend.oauth.dao import SessionDAO
-from backend.oauth.models import OAuthClient
+from backend.oauth.models import Ending, OAuthClient
 from backend.oauth.tokens import digest
 
 if TYPE_CHECKING:
@@ -46,5 +46,5 @@ class Revocation(RevocationEndpoint):
         return Revocable(family.id, family.client_id) if family is not None else None
 
     def revoke_token(self, token: Revocable, request: OAuth2Request) -> None:
-        await_(sessions.revoke(self.server.session, token.session_id, sessions.SIGNED_OUT))
+        await_(sessions.revoke(self.server.session, token.session_id, Ending.SIGNED_OUT))
         self.server.ended.append(token.session_id)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import orjson
 from authlib.oauth2.rfc6749 import OAuth2Error
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from backend.config import Settings
@@ -43,16 +40,7 @@ COOKIE_PATH = "/oauth"
 _DEVICE_SECONDS = 400 * 86_400
 
 
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    identity = identity_of(app)
-    try:
-        yield
-    finally:
-        await identity.close()
-
-
-router = APIRouter(tags=["oauth"], lifespan=_lifespan)
+router = APIRouter(tags=["oauth"])
 
 
 @router.get(

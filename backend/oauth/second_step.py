@@ -7,6 +7,7 @@ a token. That token and one of the factors, sent as the grant `MFA`, start the s
 from __future__ import annotations
 
 import secrets
+from abc import abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
@@ -27,7 +28,7 @@ from backend.database import now
 from backend.factors import passkeys, recovery, totp
 from backend.factors.dao import SecondStepDAO
 from backend.factors.models import SecondStep
-from backend.factors.standing import Method, recovered, standing
+from backend.factors.standing import Method, recovered
 from backend.oauth.arrivals import Attempt
 from backend.oauth.caller import Caller
 from backend.oauth.grants import PasswordGrant, Subject
@@ -89,8 +90,9 @@ class _FactorGrant(BaseGrant, TokenEndpointMixin):
         scope: str | None = self.request.payload.scope
         return scope
 
+    @abstractmethod
     async def identify(self, form: dict[str, str]) -> User:
-        raise NotImplementedError
+        """Whoever shows the factor. Raises `OAuth2Error`."""
 
 
 class GuardedPasswordGrant(PasswordGrant):
@@ -98,7 +100,26 @@ class GuardedPasswordGrant(PasswordGrant):
 
     def validate_token_request(self) -> None:
         super().validate_token_request()
-        demand(self.server, self.request.user.user, self.client.id, self.request.payload.scope)
+        attempt = self.server.attempt
+        assert attempt is not None
+        assert attempt.standing is not None
+        if attempt.standing.protected:
+            # The sign-in is neither done nor refused yet.
+            self.server.attempt = None
+            raise await_(self._ask_for_more(attempt.standing.methods))
+
+    async def _ask_for_more(self, methods: list[Method]) -> SecondStepRequired:
+        token = secrets.token_urlsafe(32)
+        step = SecondStep(
+            token_hash=digest(token),
+            user_id=self.request.user.user.id,
+            client_id=self.client.id,
+            network=network_of(self.server.caller.address),
+            scope=self.request.payload.scope or "",
+            expires_at=now() + LIFETIME,
+        )
+        await SecondStepDAO(self.server.session).add(step)
+        return SecondStepRequired(token, methods)
 
 
 class SecondStepGrant(_FactorGrant):
@@ -167,26 +188,6 @@ class PasskeyGrant(_FactorGrant):
         if user is None or not _may_come_in(user):
             raise InvalidGrantError("The passkey was not accepted.")
         return user
-
-
-def demand(server: TokenServer, user: User, client_id: str, scope: str | None) -> None:
-    """Nothing when the password suffices; else raises `SecondStepRequired`."""
-    there = await_(standing(server.session, user.id))
-    if not there.protected:
-        return
-    # The sign-in is neither done nor refused yet.
-    server.attempt = None
-    token = secrets.token_urlsafe(32)
-    step = SecondStep(
-        token_hash=digest(token),
-        user_id=user.id,
-        client_id=client_id,
-        network=network_of(server.caller.address),
-        scope=scope or "",
-        expires_at=now() + LIFETIME,
-    )
-    await_(SecondStepDAO(server.session).add(step))
-    raise SecondStepRequired(token, there.methods)
 
 
 async def user_of(identity: Identity, token: str) -> UUID | None:

@@ -23,14 +23,12 @@ from backend.database import now
 from backend.factors.dao import SecondStepDAO
 from backend.oauth.announcements import announce
 from backend.oauth.dao import CodeDAO, RefreshTokenDAO, SessionDAO
-from backend.oauth.models import OAuthClient, OAuthSession, RefreshToken
+from backend.oauth.models import Ending, OAuthClient, OAuthSession, RefreshToken
 from backend.oauth.tokens import digest
 from backend.roles.permissions import FULL_SCOPE, PERMISSIONS
 from backend.utils.ids import new_id
 
 GRACE = timedelta(seconds=10)
-REUSED = "refresh token used twice"
-SIGNED_OUT = "signed out"
 _USER_AGENT_LENGTH = 400
 _NEVER = datetime.fromtimestamp(0, UTC)
 
@@ -101,7 +99,7 @@ async def present(session: AsyncSession, refresh_token: str, client: OAuthClient
     if token is None or token.expires_at <= at:
         return None
     if token.used_at is not None and at - token.used_at > GRACE:
-        await revoke(session, family.id, REUSED)
+        await revoke(session, family.id, Ending.TOKEN_REUSED)
         return family.id
     return Presented(family, token)
 
@@ -120,7 +118,7 @@ async def rotate(
         await dao.retire(family.id, row.created_at, row.id)
 
 
-async def revoke(session: AsyncSession, session_id: UUID, reason: str) -> None:
+async def revoke(session: AsyncSession, session_id: UUID, reason: Ending) -> None:
     """End a session at once, its access tokens included."""
     dao = SessionDAO(session)
     if not await dao.revoke(session_id, reason, now()):
@@ -130,16 +128,18 @@ async def revoke(session: AsyncSession, session_id: UUID, reason: str) -> None:
     assert ended is not None
     await trail.record(
         session,
-        Action.SESSION_TOKEN_REUSED if reason == REUSED else Action.SESSION_ENDED,
+        Action.SESSION_TOKEN_REUSED if reason is Ending.TOKEN_REUSED else Action.SESSION_ENDED,
         object_type="session",
         object_id=session_id,
         after={"reason": reason},
-        result="refused" if reason == REUSED else "done",
+        result="refused" if reason is Ending.TOKEN_REUSED else "done",
         actor=_whoever_holds(ended),
     )
 
 
-async def revoke_all(session: AsyncSession, user_id: UUID, reason: str, *, keep: UUID | None = None) -> int:
+async def revoke_all(
+    session: AsyncSession, user_id: UUID, reason: Ending, *, keep: UUID | None = None
+) -> int:
     """End whatever the user is signed in with, but for one session; gives how many were ended.
 
     The caller records why.

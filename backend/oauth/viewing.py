@@ -23,7 +23,7 @@ from backend.oauth.announcements import announce
 from backend.oauth.dao import SessionDAO
 from backend.oauth.grants import Subject
 from backend.oauth.identity import Principal
-from backend.oauth.models import OAuthClient, OAuthSession
+from backend.oauth.models import Ending, OAuthClient, OAuthSession
 from backend.oauth.tokens import TokenGenerator
 from backend.roles.authority import authority_of
 from backend.roles.dao import RoleDAO
@@ -35,7 +35,6 @@ from backend.users.trail import record_about
 from backend.utils.ids import new_id
 
 LETTER = "account_viewed"
-ENDED = "viewing ended"
 _NEVER = datetime.fromtimestamp(0, UTC)
 
 
@@ -115,16 +114,25 @@ async def end(session: AsyncSession, principal: Principal, user_id: UUID) -> Non
     await _end(session, principal, user_id)
 
 
+async def lapse(session: AsyncSession) -> int:
+    """Record the end of a batch of those that ran out by themselves, as of then; gives how many."""
+    lapsed = await SessionDAO(session).expire_acting(Ending.VIEWING_ENDED, now())
+    for ended in lapsed:
+        actor = Actor(ended.user_id, ended.acting_id, ended.client_id, ended.id)
+        await _record_end(session, ended.user_id, actor, ended.expires_at)
+    return len(lapsed)
+
+
 async def _end(session: AsyncSession, principal: Principal, user_id: UUID | None) -> None:
-    for ended in await SessionDAO(session).revoke_acting(principal.user_id, user_id, ENDED, now()):
+    at = now()
+    dao = SessionDAO(session)
+    for ended in await dao.revoke_acting(principal.user_id, user_id, Ending.VIEWING_ENDED, at):
         await announce(session, ended.id)
-        await record(
-            session,
-            Action.VIEW_AS_ENDED,
-            object_type="user",
-            object_id=ended.user_id,
-            actor=_for(ended.user_id, principal, ended.id),
-        )
+        await _record_end(session, ended.user_id, _for(ended.user_id, principal, ended.id), at)
+
+
+async def _record_end(session: AsyncSession, user_id: UUID, actor: Actor, at: datetime) -> None:
+    await record(session, Action.VIEW_AS_ENDED, object_type="user", object_id=user_id, actor=actor, at=at)
 
 
 def _for(user_id: UUID, principal: Principal, session_id: UUID) -> Actor:

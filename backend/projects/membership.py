@@ -14,6 +14,7 @@ from backend.projects.access import OWNER, Crew
 from backend.projects.dao import InvitationDAO, MemberDAO, ProjectDAO
 from backend.projects.models import Project, ProjectMember
 from backend.users.dao import UserDAO
+from backend.users.letters import write_to
 from backend.utils.ids import new_id
 
 
@@ -45,7 +46,9 @@ async def change_role(session: AsyncSession, crew: Crew, user_id: UUID, role: st
 
 
 async def remove(session: AsyncSession, crew: Crew, user_id: UUID, *, by: UUID) -> None:
-    """Remove a member, or leave. The invitations that they sent stop working, lest they come back by one."""
+    """Remove a member, who is told, or leave. The invitations that they sent stop working, lest they come
+    back by one.
+    """
     role = crew.role_of(user_id)
     if role == OWNER:
         crew.keep_an_owner(without=user_id)
@@ -54,6 +57,8 @@ async def remove(session: AsyncSession, crew: Crew, user_id: UUID, *, by: UUID) 
     await announce(session, user_id)
     action = Action.MEMBER_LEFT if user_id == by else Action.MEMBER_REMOVED
     await _record(session, action, crew, user_id, before=role, after=None)
+    if user_id != by and (user := await UserDAO(session).get(user_id)) is not None:
+        await write_to(session, user, "member_removed", project=crew.project.name)
 
 
 async def transfer(session: AsyncSession, crew: Crew, to: UUID, *, by: UUID, stay_as: str) -> None:

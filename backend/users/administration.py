@@ -15,6 +15,7 @@ from backend.exceptions import Conflict, NotFound, invalid_field
 from backend.oauth import sessions
 from backend.oauth.announcements import announce
 from backend.oauth.identity import Principal
+from backend.oauth.models import Ending
 from backend.projects.dao import ProjectDAO
 from backend.roles.authority import Authority, authority_of, keep_an_administrator
 from backend.roles.dao import RoleDAO
@@ -25,7 +26,6 @@ from backend.users.models import User
 from backend.users.trail import record_about
 from backend.users.views import UserDetails, UserProject, details_of, shape_details
 
-BLOCKED = "account blocked"
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -55,7 +55,7 @@ async def block(session: AsyncSession, principal: Principal, user_id: UUID, reas
     await keep_an_administrator(session, without=user_id)
     user.is_active, user.blocked_at, user.blocked_reason = False, now(), reason
     await UserDAO(session).flush()
-    await sessions.revoke_all(session, user_id, BLOCKED)
+    await sessions.revoke_all(session, user_id, Ending.ACCOUNT_BLOCKED)
     await write_to(
         session,
         user,

@@ -20,6 +20,7 @@ from backend.mail import outbox
 from backend.oauth import sessions
 from backend.oauth.announcements import announce
 from backend.oauth.identity import Principal
+from backend.oauth.models import Ending
 from backend.users import passwords
 from backend.users.asker import Asker
 from backend.users.dao import UserDAO
@@ -35,7 +36,6 @@ from backend.verificationcodes.wording import days, hours, link, link_invalid
 
 CONFIRM_PAGE = "verify-email"
 RETURN_PAGE = "restore-email"
-RETURNED = "address restored"
 
 
 async def ask(parts: Parts, asker: Asker, principal: Principal, email: str) -> None:
@@ -106,7 +106,7 @@ async def restore(parts: Parts, asker: Asker, token: str) -> str:
             user.password_hash = void
             await users.flush()
         await codes.withdraw(session, user.id)
-        await sessions.revoke_all(session, user.id, RETURNED)
+        await sessions.revoke_all(session, user.id, Ending.ADDRESS_RESTORED)
         if lost != email:
             await outbox.write(
                 session,

@@ -71,9 +71,9 @@ async def came_in(session: AsyncSession, user: User, visit: Visit, *, known: boo
     return _row(user, visit, "done")
 
 
-async def refused(session: AsyncSession, user: User | None, visit: Visit) -> None:
-    """Keep a try that failed, at an unknown account too: the two must not differ in time."""
-    await SignInDAO(session).insert_rows(_row(user, visit, "refused"))
+def refused(user: User | None, visit: Visit) -> Values:
+    """The row of a try that failed, at an unknown account too: the two must not differ in time."""
+    return _row(user, visit, "refused")
 
 
 async def prune(session: AsyncSession) -> int:

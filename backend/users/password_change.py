@@ -16,6 +16,7 @@ from backend.context import Parts
 from backend.exceptions import Conflict, invalid_field
 from backend.oauth import sessions
 from backend.oauth.identity import Principal
+from backend.oauth.models import Ending
 from backend.users import passwords, verification
 from backend.users.asker import Asker
 from backend.users.dao import UserDAO
@@ -31,7 +32,6 @@ from backend.verificationcodes.purposes import Purpose
 from backend.verificationcodes.wording import link, link_invalid, minutes
 
 RESET_PAGE = "reset"
-CHANGED, RESET = "password changed", "password reset"
 
 
 async def check(settings: Settings, password: str, email: str, name: str | None) -> None:
@@ -63,7 +63,9 @@ async def change(parts: Parts, asker: Asker, principal: Principal, current: str,
         user = await present(session, principal.user_id, lock=True)
         if user.password_hash != known.password_hash:
             raise Conflict("The password was changed meanwhile.", code="password_changed")
-        await _set(session, user, hashed, Action.USER_PASSWORD_CHANGED, CHANGED, principal.session_id)
+        await _set(
+            session, user, hashed, Action.USER_PASSWORD_CHANGED, Ending.PASSWORD_CHANGED, principal.session_id
+        )
     # The announcement takes a moment; the other sessions are refused from now on.
     asker.identity.forget(str(user.id))
 
@@ -99,7 +101,7 @@ async def reset(parts: Parts, asker: Asker, token: str, new: str) -> str:
         user, used = await by_link(session, token, Purpose.PASSWORD_RESET)
         if used.target != user.email or not user.is_active:
             raise link_invalid()
-        await _set(session, user, hashed, Action.USER_PASSWORD_RESET, RESET, None)
+        await _set(session, user, hashed, Action.USER_PASSWORD_RESET, Ending.PASSWORD_RESET, None)
         if user.email_verified_at is None:
             await clear_out(session, user)
         await verification.mark(session, user)
@@ -122,7 +124,7 @@ async def _write_reset(session: AsyncSession, user: User) -> None:
 
 
 async def _set(
-    session: AsyncSession, user: User, hashed: str, action: Action, reason: str, keep: UUID | None
+    session: AsyncSession, user: User, hashed: str, action: Action, reason: Ending, keep: UUID | None
 ) -> None:
     user.password_hash = hashed
     await UserDAO(session).flush()

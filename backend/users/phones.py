@@ -82,6 +82,7 @@ async def remove(session: AsyncSession, principal: Principal) -> None:
     user = await present(session, principal.user_id, lock=True)
     await codes.withdraw(session, user.id, Purpose.PHONE)
     if user.phone is not None:
+        await write_to(session, user, "phone_removed", phone=formatted(user.phone))
         await _change(session, user, None, Action.USER_PHONE_REMOVED)
 
 

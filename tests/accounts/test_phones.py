@@ -54,6 +54,8 @@ async def test_proved_by_its_code(ada: Person, as_person, mailbox: Mailbox, reco
     assert body["phone"] is None
     assert (await as_person(ada, "DELETE", ASK)).status_code == 200
     assert len(await recorded("user.phone_removed")) == 1
+    assert WRITTEN in (await mailbox.letter(to=ada.email, template="phone_removed")).text
+    assert await mailbox.count(to=ada.email, template="phone_removed") == 1
 
 
 async def test_tries_are_few(ada: Person, as_person, mailbox: Mailbox) -> None:  # type: ignore[no-untyped-def]

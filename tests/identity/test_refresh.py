@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from backend.database import Database, now
 from backend.oauth import sessions
-from backend.oauth.models import OAuthSession, RefreshToken
+from backend.oauth.models import Ending, OAuthSession, RefreshToken
 from backend.users.models import User
 from tests.identity.oauth import me, parts_of, refresh
 from tests.support.people import Person, UserFactory
@@ -69,7 +69,7 @@ async def test_a_second_use_ends_the_session_at_once(
     # Committed although the answer was an error.
     kept = await state(database)
     assert kept.revoked_at is not None
-    assert kept.revoked_reason == sessions.REUSED
+    assert kept.revoked_reason == Ending.TOKEN_REUSED
     assert (await me(client, successor["access_token"])).json()["code"] == "session_ended"
     assert (await me(client, ada.access_token)).status_code == 401
     assert (await refresh(client, successor["refresh_token"])).json()["error"] == "invalid_grant"
@@ -85,7 +85,7 @@ async def test_within_the_grace_a_second_use_gets_a_sibling(
     assert (await refresh(client, second)).status_code == 200
     await let_grace_pass(database)
     assert (await refresh(client, first)).json()["error"] == "invalid_grant"
-    assert (await state(database)).revoked_reason == sessions.REUSED
+    assert (await state(database)).revoked_reason == Ending.TOKEN_REUSED
 
 
 async def test_a_hundred_at_once_leave_one_live_session(

@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from backend.database import Database
-from backend.oauth import sessions
-from backend.oauth.models import OAuthSession
+from backend.oauth.models import Ending, OAuthSession
 from tests.identity.oauth import REVOKE, me, refresh, sign_in
 from tests.support.people import UserFactory
 
@@ -32,7 +31,7 @@ async def test_either_token_ends_the_whole_session_at_once(
     async with database.session() as session:
         kept = await session.get(OAuthSession, ada.session_id)
         assert kept is not None
-        assert kept.revoked_reason == sessions.SIGNED_OUT
+        assert kept.revoked_reason == Ending.SIGNED_OUT
         assert len((await session.execute(select(OAuthSession))).scalars().all()) == 2
 
 

@@ -111,7 +111,7 @@ async def bench(app: FastAPI, user_factory: UserFactory) -> Bench:
     return Bench(app, await user_factory())
 
 
-async def soon(check: Callable[[], Awaitable[Any]], seconds: float = 10) -> None:
+async def soon(check: Callable[[], Awaitable[Any]], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not await check():
             await asyncio.sleep(0.01)

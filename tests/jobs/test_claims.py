@@ -91,7 +91,7 @@ async def test_jobs_of_different_services_run_side_by_side(bench: Bench) -> None
     async def work(_: Claimed) -> None:
         await both.wait()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.gather(bench.run(first, work), bench.run(second, work))
 
 
@@ -156,7 +156,7 @@ class TestFence:
         # Another worker took it over.
         job = await bench.row(job_id)
         await bench.change(job_id, fence=job.fence + 1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await running
         assert ended.is_set()
         assert bench.settled == []

@@ -227,7 +227,7 @@ async def test_a_blocked_maker_takes_the_application_along(
     async with database.transaction() as session:
         await session.execute(update(User).where(User.id == ada.id).values(is_active=False))
         await announce(session, ada.id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (await me(client, body["access_token"])).status_code != 401:
             await asyncio.sleep(0.01)
     page = await authorize(client, asked(server_app, new_verifier()))

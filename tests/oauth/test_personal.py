@@ -13,7 +13,9 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 
 from backend.audit.models import AuditEvent
+from backend.config import Settings
 from backend.database import Database, now
+from backend.main import create_app
 from backend.oauth import identity as identity_module
 from backend.oauth import personal
 from backend.oauth.announcements import announce
@@ -35,7 +37,7 @@ async def make(client: httpx.AsyncClient, person: Person, **changes: Any) -> dic
 
 
 async def soon(check: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await check():
             await asyncio.sleep(0.01)
 
@@ -206,6 +208,20 @@ async def test_its_last_use_is_noted_behind_the_request(
     assert second == first
     usage._noted.clear()
     assert (await use("198.51.100.10"))["last_used_address"] == "198.51.100.10"
+    async with database.session() as session:
+        kept = (await session.execute(select(PersonalToken))).scalar_one()
+    assert kept.last_used_at is not None
+
+
+async def test_its_last_use_is_written_before_the_process_ends(
+    client: httpx.AsyncClient, ada: Person, settings: Settings, database: Database
+) -> None:
+    made = await make(client, ada)
+    other = create_app(settings)
+    async with other.router.lifespan_context(other):
+        transport = httpx.ASGITransport(app=other)
+        async with httpx.AsyncClient(transport=transport, base_url=settings.panel_url) as second:
+            assert (await me(second, made["token"])).status_code == 200
     async with database.session() as session:
         kept = (await session.execute(select(PersonalToken))).scalar_one()
     assert kept.last_used_at is not None

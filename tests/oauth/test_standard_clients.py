@@ -41,7 +41,7 @@ async def metadata(
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning"))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     async with httpx.AsyncClient(base_url=settings.panel_url, trust_env=False) as http:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not server.started:
                 await asyncio.sleep(0.01)
         yield (await http.get("/.well-known/oauth-authorization-server")).json()

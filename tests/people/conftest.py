@@ -59,7 +59,7 @@ class Speaker:
 
     async def until(self, person: Person, holds: Callable[[Json], bool]) -> None:
         """What was announced takes a moment to be heard."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not holds(await self.ok(person, "GET", "/me")):
                 await asyncio.sleep(0.005)
 

@@ -7,13 +7,17 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from backend.config import Settings
 from backend.database import Database
 from tests.api.operations import order_body
 from tests.people.conftest import Speaker
 from tests.support.people import Person, UserFactory
+from tests.support.streams import Heard
 
 Ending = Callable[[], Awaitable[object]]
+Ended = Callable[[Person | str, str, Ending], Awaitable[str]]
 
 
 @pytest.fixture
@@ -27,40 +31,48 @@ async def job(ask: Speaker, ada: Person) -> str:
     return str((await ask.ok(ada, "POST", "/orders", order_body()))["job_id"])
 
 
-async def ended(ask: Speaker, who: Person | str, job: str, by: Ending) -> str:
+@pytest.fixture
+def ended(app: FastAPI, settings: Settings) -> Ended:
     """What a stream told that somebody had open when something happened."""
-    stream: asyncio.Task[httpx.Response] = asyncio.create_task(ask(who, "GET", f"/jobs/{job}/events"))
-    await asyncio.sleep(0.3)
-    assert not stream.done()
-    await by()
-    return (await asyncio.wait_for(stream, 15)).text
+
+    async def told(who: Person | str, job: str, by: Ending) -> str:
+        heard = Heard(app)
+        transport = httpx.ASGITransport(heard)
+        async with httpx.AsyncClient(transport=transport, base_url=settings.panel_url) as client:
+            stream = asyncio.create_task(Speaker(client)(who, "GET", f"/jobs/{job}/events"))
+            await asyncio.wait_for(heard.something.wait(), 30)
+            assert not stream.done()
+            await by()
+            return (await asyncio.wait_for(stream, 60)).text
+
+    return told
 
 
 async def test_of_a_member_who_is_removed(
-    ask: Speaker, ada: Person, job: str, user_factory: UserFactory, database: Database
+    ask: Speaker, ended: Ended, ada: Person, job: str, user_factory: UserFactory, database: Database
 ) -> None:
     bob = await user_factory()
     await ask.join(ada.project_id, bob, "viewer", database)
     there = f"/projects/{ada.project_id}/members/{bob.id}"
-    told = await ended(ask, bob, job, lambda: ask.ok(ada, "DELETE", there))
+    told = await ended(bob, job, lambda: ask.ok(ada, "DELETE", there))
     assert told.count("event: job") == 1
     assert "event: end" not in told
 
 
 async def test_of_somebody_who_is_blocked(
-    ask: Speaker, ada: Person, job: str, user_factory: UserFactory
+    ask: Speaker, ended: Ended, ada: Person, job: str, user_factory: UserFactory
 ) -> None:
     chief = await user_factory(roles=("user", "admin"))
     body = {"active": False, "reason": "Letters that nobody asked for"}
-    told = await ended(ask, ada, job, lambda: ask.ok(chief, "PATCH", f"/admin/users/{ada.id}", body))
+    told = await ended(ada, job, lambda: ask.ok(chief, "PATCH", f"/admin/users/{ada.id}", body))
     assert "event: end" not in told
 
 
 async def test_of_a_supporter_who_leaves(
-    ask: Speaker, ada: Person, job: str, user_factory: UserFactory
+    ask: Speaker, ended: Ended, ada: Person, job: str, user_factory: UserFactory
 ) -> None:
     helper = await user_factory(roles=("user", "support"))
     there = f"/admin/users/{ada.id}/view-as"
     started = await ask.ok(helper, "POST", there, {"reason": "Ticket 204"})
-    told = await ended(ask, started["access_token"], job, lambda: ask.ok(helper, "DELETE", there))
+    told = await ended(started["access_token"], job, lambda: ask.ok(helper, "DELETE", there))
     assert "event: end" not in told

@@ -13,7 +13,9 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from backend import retention
 from backend.database import Database
+from backend.oauth import sessions
 from backend.roles.permissions import VIEWABLE
 from tests.api.operations import BODIES, FORMS, operations
 from tests.identity.oauth import parts_of
@@ -113,7 +115,7 @@ async def test_its_session_ends_on_time(ask: Speaker, seen: str, database: Datab
 
 
 async def until_ended(ask: Speaker, token: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (await ask(token, "GET", "/me")).status_code != 401:
             await asyncio.sleep(0.002)
 
@@ -126,6 +128,31 @@ async def test_left(ask: Speaker, helper: Person, ada: Person, seen: str, record
     await ask.ok(helper, "DELETE", there)
     assert len(await recorded("view_as.ended")) == 1
     assert (await ask(ada, "GET", "/me")).is_success
+
+
+async def test_runs_out_by_itself(
+    ask: Speaker, helper: Person, ada: Person, seen: str, database: Database, recorded: Recorded
+) -> None:
+    """The sweep records the end, once, as of when it was; whoever leaves after that ends nothing."""
+    session_id = UUID(parts_of(seen)[1]["sid"])
+    async with database.transaction() as session:
+        earlier = (
+            "UPDATE oauth_sessions SET expires_at = now() - interval '1 hour' WHERE id = :id"
+            " RETURNING expires_at"
+        )
+        ran_out = (await session.execute(text(earlier), {"id": session_id})).scalar_one()
+        # Nobody else removes it before that.
+        assert await sessions.prune(session) == 0
+    swept = await asyncio.gather(retention.sweep(database), retention.sweep(database))
+    await retention.sweep(database)
+    assert sum(one.get("views of accounts", 0) for one in swept) == 1
+    await ask.ok(helper, "DELETE", f"/admin/users/{ada.id}/view-as")
+    (event,) = await recorded("view_as.ended")
+    assert (event.created_at, event.session_id) == (ran_out, session_id)
+    assert (event.user_id, event.acting_id, event.object_id) == (ada.id, helper.id, str(ada.id))
+    async with database.transaction() as session:
+        count = text("SELECT count(*) FROM oauth_sessions WHERE id = :id")
+        assert (await session.execute(count, {"id": session_id})).scalar_one() == 0
 
 
 async def test_one_at_a_time(
@@ -146,7 +173,7 @@ async def test_ends_with_the_supporters_right(
     await ask.ok(chief, "PUT", f"/admin/users/{helper.id}/roles", {"roles": ["user"]})
     await until_ended(ask, seen)
     await ask.ok(chief, "PUT", f"/admin/users/{helper.id}/roles", {"roles": ["user", "support"]})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not (await ask(seen, "GET", "/me")).is_success:
             await asyncio.sleep(0.002)
     await ask.ok(chief, "PATCH", f"/admin/users/{helper.id}", {"active": False, "reason": "Gone"})

@@ -31,8 +31,12 @@ function banner(user, until) {
   const language = new MutationObserver(say);
   language.observe(document.documentElement, { attributeFilter: ["lang"] });
   document.getElementById("column").append(bar);
+  // Toasts and the end of the page stay above it, however many lines it has.
+  const size = new ResizeObserver(() => document.body.style.setProperty("--viewing", `${bar.offsetHeight}px`));
+  size.observe(bar);
   return () => {
     language.disconnect();
+    size.disconnect();
     bar.remove();
   };
 }

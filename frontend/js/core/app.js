@@ -132,11 +132,14 @@ async function redirected(url, found) {
 
 async function show({ scroll = 0, first = false } = {}) {
   const mine = ++turn;
-  const url = new URL(location.href);
-  const found = find(url.pathname);
   const slow = setTimeout(() => (element("loading").hidden = false), SLOW_MS);
   busy(true);
   try {
+    // The secret of a letter's link leaves the address before the way leads on, as to the sign-in page.
+    if (new URLSearchParams(location.search).has("token")) (await import("/js/shared/link.js")).takeToken();
+    if (mine !== turn) return;
+    const url = new URL(location.href);
+    const found = find(url.pathname);
     const elsewhere = await redirected(url, found);
     if (mine !== turn) return;
     if (elsewhere) return void (await navigate(elsewhere, { replace: true }));

@@ -20,6 +20,7 @@ function doer(event) {
   if (unproved(event)) return t("audit.stranger");
   if (acting) return t("audit.as", { acting: person(acting), user: user ? person(user) : "" });
   if (user) return person(user);
+  if (event.client) return known(`audit.by.${event.client.id}`, event.client.name || event.client.id);
   return t(action.startsWith("session.") ? "audit.stranger" : "audit.system");
 }
 
@@ -58,12 +59,12 @@ function thing({ type, id, name }) {
       data-shown="${shown}" aria-label="${t("audit.only_named", { name: shown })}">${t("audit.only")}</button>`}`;
 }
 
-const details = (event) => html`${changes(event.before, event.after)}
+const details = (event) => html`${changes(event)}
   <dl class="facts">
     ${fact(t("audit.when"), dateTime(event.created_at))}
     ${fact(t("audit.who"), (!unproved(event) && someone("user_id", event.user)) || doer(event))}
     ${fact(t("audit.acting"), event.acting && (event.acting.email ? someone("acting_id", event.acting) : person(event.acting)))}
-    ${fact(t("audit.client"), event.client && (event.client.name || event.client.id))}
+    ${fact(t("audit.client"), event.client && event.user && (event.client.name || event.client.id))}
     ${fact(t("audit.address"), event.address && narrowing("address", event.address, event.address))}
     ${fact(t("audit.user_agent"), event.user_agent)}
     ${fact(t("audit.project"), event.project && narrowing("project_id", event.project.id, event.project.name || t("audit.deleted_project")))}
@@ -79,7 +80,11 @@ function flat(values, prefix = "") {
   );
 }
 
-function shown(value, name, values) {
+// Why somebody was not let in, or why a session ended, is a code of ours; other reasons are people's own words.
+const coded = (name, { action }) => name === "reason" && action.startsWith("session.");
+
+function shown(value, name, values, event) {
+  if (coded(name, event)) return known(`audit.reason.${value}`, value);
   if (name === "price_minor" && values.has("currency")) return money(value, values.get("currency"));
   if (value === null || value === undefined || value === "") return "—";
   if (typeof value === "boolean") return t(value ? "audit.yes" : "audit.no");
@@ -88,11 +93,12 @@ function shown(value, name, values) {
 }
 
 /** What changed, field by field: as it was, struck through, and as it is since. */
-function changes(before, after) {
+function changes(event) {
+  const { before, after } = event;
   const was = new Map(flat(before));
   const is = new Map(flat(after));
   const names = [...new Set([...was.keys(), ...is.keys()])];
-  const value = (values, name) => shown(values.get(name), name, values);
+  const value = (values, name) => shown(values.get(name), name, values, event);
   const line = (name) => html`<div><dt>${known(`audit.field.${name}`, name)}</dt>
     <dd>${was.has(name) && html`<del><span class="unseen">${t("audit.was")} </span>${value(was, name)}</del>`}
       ${was.has(name) && is.has(name) && html`<span aria-hidden="true"> → </span>`}

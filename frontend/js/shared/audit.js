@@ -1,6 +1,6 @@
 /** What was done: by oneself and in one's projects, or for administrators everywhere. */
 
-import { get, profile } from "/js/core/api.js";
+import { chosenProject, get } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
 import { html, icon, pages, render, scene } from "/js/core/dom.js";
 import { keysOf, t } from "/js/core/i18n.js";
@@ -12,8 +12,8 @@ const SECONDS = 15;
 const ACTION = "audit.action.";
 // What the system and administrators do, and no customer.
 const OPERATORS = ["audit", "catalogue", "letter", "role", "signing_key"];
-const FIELDS = ["action", "result", "project_id", "since", "until"];
-const NARROWED = ["user_id", "acting_id", "address", "object_type", "object_id"];
+const FIELDS = ["action", "result", "since", "until"];
+const NARROWED = ["project_id", "user_id", "acting_id", "address", "object_type", "object_id"];
 let view = null;
 
 const names = { project_id: "audit.project", user_id: "audit.who", acting_id: "audit.acting", address: "audit.address", object_type: "audit.subject", object_id: "audit.subject" };
@@ -29,26 +29,26 @@ const chip = (name) => html`<button class="button small" type="button" data-acti
   aria-label="${t("audit.widen", { name: view.shown[name] })}">${t(names[name])}: ${view.shown[name]} ${icon("close")}</button>`;
 
 function show({ items, next }) {
-  const narrowed = [...NARROWED, ...(view.chooses ? [] : ["project_id"])].filter((name) => view.filters[name]);
+  const narrowed = NARROWED.filter((name) => view.filters[name]);
   const first = items[0];
   // Whoever comes from elsewhere brings an id alone.
   if (narrowed.includes("user_id") && first) view.shown.user_id = person(first.user);
   if (narrowed.includes("project_id") && first?.project?.name) view.shown.project_id = first.project.name;
   render(view.part("chips"), narrowed.map(chip));
   view.part("chips").hidden = !narrowed.length;
-  render(view.part("list"), items.length ? table(items) : nothing(Object.values(view.filters).some(Boolean)));
+  render(view.part("list"), items.length ? table(items) : nothing(Object.values(asked()).some(Boolean)));
   view.part("more").hidden = !next;
 }
 
-/** The filters as the API asks for them: days become moments of this person's clock. */
+/** The filters as the API asks for them, in the chosen project: days become moments of this person's clock. */
 function asked() {
-  const { since, until, ...rest } = view.filters;
+  const { since, until, project_id: project, ...rest } = view.filters;
   const start = (day, days) => {
     const at = new Date(`${day}T00:00`);
     at.setDate(at.getDate() + days);
     return at.toISOString();
   };
-  return { ...rest, since: since && start(since, 0), until: until && start(until, 1) };
+  return { ...rest, project_id: project || view.project, since: since && start(since, 0), until: until && start(until, 1) };
 }
 
 function fillChoices(root, admin) {
@@ -60,10 +60,6 @@ function fillChoices(root, admin) {
     group.append(...members.map((action) => new Option(actionName(action), action)));
     root.querySelector("[name=action]").append(group);
   }
-  const projects = profile()?.projects ?? [];
-  root.querySelector("[name=project_id]").append(...projects.map(({ id, name }) => new Option(name, id)));
-  view.chooses = !admin && projects.length > 1;
-  view.part("project").hidden = !view.chooses;
 }
 
 function changed() {
@@ -75,8 +71,11 @@ export async function mount(root, { query, signal, admin, name }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   const filters = Object.fromEntries([...FIELDS, ...NARROWED].map((field) => [field, query[field] ?? ""]));
   const path = admin ? "/admin/audit" : "/audit";
-  view = { part, filters, path, shown: {} };
-  for (const field of [...NARROWED, "project_id"]) view.shown[field] = filters[field].slice(0, 40);
+  const project = admin ? "" : chosenProject();
+  // What is chosen for the whole panel holds, not what an address remembers of before.
+  if (project) filters.project_id = "";
+  view = { part, filters, path, project, shown: {} };
+  for (const field of NARROWED) view.shown[field] = filters[field].slice(0, 40);
   const load = (page) => get(path, { ...asked(), ...page }, signal);
   view.list = pages({ load, show, signal, seconds: SECONDS });
   fillChoices(root, admin);
@@ -100,7 +99,6 @@ export const actions = {
   "audit.narrow": ({ dataset }) => {
     view.filters[dataset.name] = dataset.value;
     view.shown[dataset.name] = dataset.shown;
-    if (dataset.name === "project_id") view.part("project").querySelector("select").value = dataset.value;
     scrollTo(0, 0);
     return changed();
   },

@@ -19,12 +19,13 @@ export function sheet(content, testid) {
 }
 
 /**
- * Asks before something that cannot be undone.
- * @param {{title:string, text:string, confirm:string, type?:string}} question with `type`, the person must
- *   type exactly that word before the button works.
+ * Asks before something that has consequences.
+ * @param {{title:string, text:string, details?:object, confirm:string, type?:string, harmless?:boolean}} question
+ *   with `type`, the person must type exactly that word before the button works; `details` is markup below the
+ *   text; what can be undone is `harmless`, and its button does not warn.
  * @returns {Promise<boolean>}
  */
-export function ask({ title, text, confirm, type }) {
+export function ask({ title, text, details, confirm, type, harmless }) {
   const dialog = Object.assign(document.createElement("dialog"), { className: "dialog" });
   dialog.setAttribute("aria-labelledby", "dialog-title");
   dialog.dataset.testid = "dialog";
@@ -33,12 +34,13 @@ export function ask({ title, text, confirm, type }) {
     html`<form class="stack" method="dialog">
       <h2 id="dialog-title">${title}</h2>
       <p>${text}</p>
+      ${details}
       ${type &&
       html`<div class="field"><label for="dialog-typed">${t("dialog.type", { word: type })}</label>
         <input class="input mono" id="dialog-typed" autocomplete="off" autocapitalize="off" spellcheck="false" autofocus></div>`}
       <div class="row dialog-buttons">
         <button class="button" type="submit" value="no" formnovalidate>${t("dialog.cancel")}</button>
-        <button class="button danger primary" type="submit" value="yes">${confirm}</button>
+        <button class="button ${!harmless && "danger"} primary" type="submit" value="yes">${confirm}</button>
       </div></form>`,
   );
   const yes = dialog.querySelector("[value=yes]");

@@ -5,22 +5,23 @@ import { refreshAccount } from "/js/core/app.js";
 import { html, render } from "/js/core/dom.js";
 import { t } from "/js/core/i18n.js";
 
-let token = "";
+let taken = { path: "", token: "" };
 let view = null;
 
 /**
  * The token of the address, which then leaves the address: it would stay in the history and be seen on
- * screenshots. It is remembered, for the page is built again when another language is chosen.
+ * screenshots. It is remembered for its page, which is built again when another language is chosen, and
+ * which people come back to after signing in.
  */
 export function takeToken() {
   const url = new URL(location.href);
-  const given = url.searchParams.get("token");
-  if (given !== null) {
-    token = given;
+  const token = url.searchParams.get("token");
+  if (token !== null) {
+    taken = { path: url.pathname, token };
     url.searchParams.delete("token");
     history.replaceState(history.state, "", url);
   }
-  return token;
+  return taken.path === url.pathname ? taken.token : "";
 }
 
 const button = (path, label) => html`<div><a class="button primary" href="${path}">${label}</a></div>`;
@@ -38,9 +39,9 @@ function explain(error) {
 
 async function confirm() {
   // A link that lost its token on the way is as good as one that is spent.
-  if (!token) throw new ApiError({ status: 400, code: "link_invalid" });
+  if (!view.token) throw new ApiError({ status: 400, code: "link_invalid" });
   // Built again in another language, the page tells what came out.
-  view.outcome ??= openly("/users/verify", { token });
+  view.outcome ??= openly("/users/verify", { token: view.token });
   const { email } = await view.outcome;
   if (profile()) await refreshAccount();
   const further = profile() ? button("/services", t("link.go_on")) : button("/login", t("login.submit"));
@@ -62,17 +63,16 @@ const PAGES = {
 };
 
 export async function mount(root) {
-  const before = token;
-  takeToken();
-  const outcome = token === before ? view?.outcome : undefined;
-  view = { body: root.querySelector("[data-part=body]"), outcome };
+  const token = takeToken();
+  const outcome = view?.token === token ? view.outcome : undefined;
+  view = { body: root.querySelector("[data-part=body]"), token, outcome };
   await PAGES[location.pathname.replace(/\/$/, "")]();
 }
 
 export const actions = {
   "link.restore": async () => {
     try {
-      const { email } = await openly("/users/email-restore", { token });
+      const { email } = await openly("/users/email-restore", { token: view.token });
       if (profile()) await signOut();
       say(t("restore.done"), t("restore.done_text", { email }), button("/forgot", t("forgot.title")));
     } catch (error) {
