@@ -63,6 +63,10 @@ class Conflict(GavanError):
     status, code, title = 409, "conflict", "Conflict with the present state"
 
 
+class ContentTooLarge(GavanError):
+    status, code, title = 413, "content_too_large", "Content too large"
+
+
 class Invalid(GavanError):
     status, code, title = 422, "invalid", "The request does not fit the schema"
 

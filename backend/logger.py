@@ -21,6 +21,9 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 
 _SECRETS = (
+    # A token of ours, wherever it stands: a deploy hook's is a part of an address.
+    re.compile(r"\bgavan_[a-z]+_[\w-]{20,}"),
+    re.compile(r"\bwhsec_[\w+/=-]{20,}"),
     re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]+"),
     re.compile(r"(?i)(?<=bearer )[\w.~+/=-]+"),
     re.compile(r"(?i)(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),

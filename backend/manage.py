@@ -19,6 +19,8 @@ from backend import models  # noqa: F401  (the mapper needs all of them)
 from backend.catalogue import loading
 from backend.config import ROOT, Settings, get_settings
 from backend.database import Database
+from backend.engines.base import ALIVE
+from backend.engines.registry import make_engine
 from backend.oauth import keys
 from backend.oauth.clients import ensure_clients
 from backend.roles.shipped import ensure_roles
@@ -76,6 +78,18 @@ def rotate_keys(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def stop_apps(_: argparse.Namespace) -> int:
+    engine = make_engine(get_settings())
+
+    async def work() -> int:
+        alive = [unit.deployment_id for unit in await engine.units() if unit.state in ALIVE]
+        await asyncio.gather(*(engine.stop(deployment_id) for deployment_id in alive))
+        return len(alive)
+
+    print(json.dumps({"stopped": asyncio.run(work())}))
+    return 0
+
+
 def export_openapi(arguments: argparse.Namespace) -> int:
     from backend.main import create_app
     from backend.openapi import export
@@ -129,6 +143,8 @@ def main() -> int:
         "--compromised", action="store_true", help="the old keys are worth nothing from now on"
     )
     rotation.set_defaults(run=rotate_keys)
+    stop = commands.add_parser("stop-apps", help="stop customers' services until the panel runs again")
+    stop.set_defaults(run=stop_apps)
     document = commands.add_parser("export-openapi", help="write openapi/openapi.json")
     document.add_argument("--check", action="store_true", help="only compare; exit 1 if it differs")
     document.set_defaults(run=export_openapi)

@@ -4,12 +4,14 @@ from backend.audit import models as audit
 from backend.catalogue import models as catalogue
 from backend.database import Base
 from backend.factors import models as factors
+from backend.hooks import models as hooks
 from backend.jobs import models as jobs
 from backend.mail import models as mail
 from backend.oauth import models as oauth
 from backend.projects import models as projects
 from backend.roles import models as roles
 from backend.services import models as services
+from backend.sources import models as sources
 from backend.users import models as users
 from backend.verificationcodes import models as verificationcodes
 
@@ -19,6 +21,7 @@ __all__ = [
     "audit",
     "catalogue",
     "factors",
+    "hooks",
     "jobs",
     "mail",
     "metadata",
@@ -26,6 +29,7 @@ __all__ = [
     "projects",
     "roles",
     "services",
+    "sources",
     "users",
     "verificationcodes",
 ]

@@ -16,26 +16,31 @@ from backend.audit import retention as audit
 from backend.dao.base import BaseDAO
 from backend.database import Base, Database, is_away
 from backend.factors import expiry as factors
+from backend.hooks import deliveries as hooks
 from backend.jobs import relay as jobs
 from backend.mail import retention as mail
-from backend.oauth import codes, personal, sessions
+from backend.oauth import codes, personal, sessions, viewing
 from backend.projects import invitations
+from backend.sources import credentials
 from backend.users import history
 from backend.verificationcodes import codes as verification
 
 Prune = Callable[[AsyncSession], Awaitable[int]]
-"""Removes one batch of what is too old; gives how many rows it were, 0 when nothing is left."""
+"""Removes, or ends, one batch of what is too old; gives how many rows it were, 0 when nothing is left."""
 
 KEPT: Mapping[str, Prune] = {
     "verification codes": verification.prune,
     "second steps": factors.prune,
     "authorization codes": codes.prune,
     "personal tokens": personal.prune,
+    "views of accounts": viewing.lapse,
     "sessions": sessions.prune,
     "sign-ins": history.prune,
     "invitations": invitations.prune,
+    "deploy keys": credentials.prune,
     "idempotency keys": jobs.prune,
     "letters": mail.prune,
+    "hook deliveries": hooks.prune,
     "audit events": audit.prune,
 }
 LONGEST_SECONDS = 240.0

@@ -8,6 +8,8 @@ from fastapi import APIRouter
 from backend.audit import router as audit
 from backend.catalogue.router import router as catalogue
 from backend.factors import router as factors
+from backend.hooks.public_router import router as hooks_from_outside
+from backend.hooks.router import router as hooks
 from backend.jobs import router as jobs
 from backend.lk.contacts_router import router as contacts
 from backend.lk.data_router import router as own_data
@@ -24,6 +26,7 @@ from backend.services import router as services
 from backend.services.deployments_router import router as deployments
 from backend.services.orders_router import router as orders
 from backend.services.variables_router import router as variables
+from backend.sources.router import router as sources
 from backend.users.admin_router import admin as admin_users
 from backend.users.router import router as users
 
@@ -32,6 +35,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     deployments,
     jobs.router,
     variables,
+    sources,
+    hooks,
+    hooks_from_outside,
     orders,
     oauth,
     users,

@@ -19,7 +19,7 @@ import asyncpg
 from backend.dao.listing import Query
 from backend.services.views import SERVICES
 from benchmarks.report import Result, middle
-from benchmarks.servers import Installation, client, load
+from benchmarks.servers import Installation, client, customer, load
 
 ROWS = 100_000
 OTHER_PROJECTS = 60
@@ -31,28 +31,28 @@ ROUNDS = 5
 SECONDS = 4.0
 CONNECTIONS = 32
 POOL = 10
-CREDENTIALS = {"email": "bench@example.com", "password": "a lighthouse on a foggy quay"}
 
 OTHERS = """
 INSERT INTO projects (id, name) SELECT uuidv7(), 'other ' || n FROM generate_series(1, $1::int) n
 """
 SERVICES_OF_ALL = """
 WITH other AS (SELECT array_agg(id) AS ids FROM projects WHERE id <> $1)
-INSERT INTO services (id, project_id, name, template_id, plan_id, repo_url, branch, health_path,
+INSERT INTO services (id, project_id, name, template_id, plan_id, repo_url, ref, root, health_path,
                       desired, status, deployments_count, created_at, updated_at)
 SELECT uuidv7(), CASE WHEN n % 100 < $3 THEN $1 ELSE ids[1 + n % cardinality(ids)] END,
        'service-' || n, 'git-app', (SELECT min(id) FROM plans),
-       'https://git.example.com/team/app-' || n || '.git', 'main', '/',
+       'https://git.example.com/team/app-' || n || '.git', 'main', '', '/',
        'running', 'running', 1, now() - (n || ' seconds')::interval, now()
 FROM generate_series(1, $2::int) n, other
 """
 DEPLOYMENTS_OF_ALL = """
-INSERT INTO deployments (id, service_id, number, trigger, state, repo_url, branch, health_path, plan_id,
-                         commit, commit_subject, steps, created_at, started_at, finished_at)
-SELECT uuidv7(), id, 1, 'order', 'live', repo_url, branch, health_path, plan_id,
-       md5(name) || '00000000', 'Answer faster on the first page', '[]',
+INSERT INTO deployments (id, service_id, number, trigger, state, repo_url, ref, root, health_path, plan_id,
+                         commit, commit_subject, steps, build_id, build_kept,
+                         created_at, started_at, finished_at)
+SELECT made.id, s.id, 1, 'order', 'live', repo_url, ref, root, health_path, plan_id,
+       md5(name) || '00000000', 'Answer faster on the first page', '[]', made.id, true,
        created_at, created_at, created_at + interval '9 seconds'
-FROM services
+FROM services s, LATERAL (SELECT uuidv7() AS id WHERE s.id IS NOT NULL) made
 """
 GO_LIVE = """
 UPDATE services s SET live_deployment_id = d.id, routed_deployment_id = d.id FROM deployments d
@@ -72,18 +72,8 @@ def run() -> Result:
         installation = Installation(Path(folder), stack)
         panel = installation.serve("backend.main:create_app", "panel")
         with client(panel) as http:
-            http.post("/api/v1/users", json=CREDENTIALS).raise_for_status()
-            form = {
-                "grant_type": "password",
-                "client_id": "cli",
-                "username": CREDENTIALS["email"],
-                "password": CREDENTIALS["password"],
-            }
-            token = http.post("/oauth/token", data=form).raise_for_status().json()["access_token"]
-            headers = {"authorization": f"Bearer {token}"}
-            project = (
-                http.get("/api/v1/projects", headers=headers).raise_for_status().json()["items"][0]["id"]
-            )
+            asking = customer(http)
+            project, headers = asking.project_id, asking.headers
             asyncio.run(fill(installation.dsn, project))
             deep = f"/api/v1/services?size={SIZE}&cursor={deep_cursor(http, headers)}"
         bare = installation.serve(

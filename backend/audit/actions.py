@@ -18,6 +18,8 @@ class Action(StrEnum):
 
     CATALOGUE_CHANGED = "catalogue.changed"
 
+    DEPLOY_KEY_CREATED = "deploy_key.created"
+
     GRANT_GIVEN = "grant.given"
     GRANT_REVOKED = "grant.revoked"
     GRANT_CODE_REUSED = "grant.code_reused"
@@ -58,7 +60,17 @@ class Action(StrEnum):
     SERVICE_ORDERED = "service.ordered"
     SERVICE_UPDATED = "service.updated"
     SERVICE_VARIABLES_REPLACED = "service.variables_replaced"
+    SERVICE_SOURCE_TOKEN_SET = "service.source_token_set"
+    SERVICE_SOURCE_TOKEN_REMOVED = "service.source_token_removed"
+    SERVICE_DEPLOY_KEY_MADE = "service.deploy_key_made"
+    SERVICE_DEPLOY_KEY_REMOVED = "service.deploy_key_removed"
+    SERVICE_HOST_KEY_FORGOTTEN = "service.host_key_forgotten"
     SERVICE_DEPLOYED = "service.deployed"
+    SERVICE_ROLLED_BACK = "service.rolled_back"
+    SERVICE_PUSH_CHANGED = "service.push_changed"
+    SERVICE_WEBHOOK_SECRET_SET = "service.webhook_secret_set"
+    SERVICE_DEPLOY_HOOK_SET = "service.deploy_hook_set"
+    SERVICE_DEPLOY_HOOK_REVOKED = "service.deploy_hook_revoked"
     SERVICE_STOPPED = "service.stopped"
     SERVICE_STARTED = "service.started"
     SERVICE_RESTARTED = "service.restarted"

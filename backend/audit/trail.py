@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal, TypedDict, Unpack
 from uuid import UUID
 
@@ -24,7 +25,7 @@ class About(TypedDict, total=False):
     """`before` and `after` hold only what changed, never a secret.
 
     `actor` is whoever the request was authenticated as, unless given: a sign-in has nobody yet, and says
-    `replace(current(), user_id=…)`.
+    `replace(current(), user_id=…)`. `at` is for what was found out later than it happened.
     """
 
     object_type: str | None
@@ -35,6 +36,7 @@ class About(TypedDict, total=False):
     after: dict[str, Any] | None
     result: Result
     actor: Actor | None
+    at: datetime
 
 
 def event(action: Action, **about: Unpack[About]) -> Values:
@@ -43,7 +45,7 @@ def event(action: Action, **about: Unpack[About]) -> Values:
     object_id = about.get("object_id")
     return AuditEvent, {
         "id": new_id(),
-        "created_at": now(),
+        "created_at": about.get("at") or now(),
         "action": action,
         "result": about.get("result", "done"),
         "user_id": by.user_id,

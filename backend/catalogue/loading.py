@@ -96,7 +96,7 @@ def _template(position: int, template: dict[str, Any], settings: Settings) -> di
     repository = f"{settings.panel_url}/examples/{example}.git"
     return {
         **template,
-        "example": {"repo_url": repository, "branch": "main"} if example else None,
+        "example": {"repo_url": repository, "ref": "main"} if example else None,
         "parameters": template.get("parameters", []),
         "position": position,
         "active": True,

@@ -27,7 +27,7 @@ class PlanView(BaseModel):
 
 class Example(BaseModel):
     repo_url: str = Field(examples=["http://localhost:8080/examples/hello-python.git"])
-    branch: str = Field(examples=["main"])
+    ref: str = Field(examples=["main"])
 
 
 class TemplateView(BaseModel):

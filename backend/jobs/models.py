@@ -42,6 +42,7 @@ class Job(Base):
         Index("ix_jobs_project_created", "project_id", "created_at", "id"),
         Index("ix_jobs_created", "created_at", "id"),
         Index("ix_jobs_service_created", "service_id", "created_at", "id"),
+        Index("ix_jobs_deployment_id", "deployment_id"),
         Index("ix_jobs_open", "state", "run_at", postgresql_where=text(_OPEN_SQL)),
         Index("ix_jobs_failed_created", "created_at", "id", postgresql_where=text("state = 'failed'")),
     )

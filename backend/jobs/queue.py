@@ -16,13 +16,14 @@ from backend.jobs.publisher import publish_later
 
 QUEUE_OF = {
     "service.deploy": "deploy",
+    "service.rollback": "deploy",
     "service.start": "deploy",
     "service.stop": "deploy",
     "service.restart": "deploy",
     "service.delete": "deploy",
 }
 RUN = "jobs.run"
-CANCELLABLE_WHILE_RUNNING = frozenset({"service.deploy"})
+CANCELLABLE_WHILE_RUNNING = frozenset({"service.deploy", "service.rollback"})
 
 
 async def accept(

@@ -15,14 +15,12 @@ from backend.dao.listing import Page
 from backend.dao.listing import Query as ListQuery
 from backend.dao.read import shaped
 from backend.exceptions import NotFound
-from backend.jobs import queue
-from backend.jobs.models import Job, JobState
+from backend.jobs.cancelling import cancel
+from backend.jobs.models import JobState
 from backend.jobs.views import JOBS, JobStateName, JobView, job_of, shape_job
 from backend.oauth.principal import Principal, StandingDep, require
 from backend.openapi import WORK, events, problems
-from backend.projects.access import not_enough
 from backend.roles.permissions import ADMIN_JOBS, JOBS_READ, JOBS_WRITE
-from backend.services.lifecycle import called_off
 from backend.utils.http import Cursor, Size, job_location, json_answer, json_bytes
 from backend.utils.json import to_json
 from backend.utils.streams import changes
@@ -117,12 +115,7 @@ async def jobs_get(job_id: UUID, session: SessionDep, principal: Reader) -> Resp
 )
 async def jobs_cancel(job_id: UUID, session: SessionDep, principal: Writer) -> Response:
     """One that waits ends at once; one that runs ends as soon as it can, or not if it was done first."""
-    job = await session.get(Job, job_id)
-    if job is None or job.project_id not in principal.projects:
-        raise NotFound("There is no such job.")
-    if not principal.may(JOBS_WRITE, job.project_id):
-        raise not_enough()
-    await called_off(session, await queue.cancel(session, job_id))
+    await cancel(session, principal, job_id)
     answer = json_answer(await shaped(session, job_of(job_id), shape_job), 202)
     answer.headers["Location"] = job_location(job_id)
     return answer

@@ -9,7 +9,7 @@ from fastapi import Depends
 
 from backend.context import PartsDep
 from backend.dao.read import shaped
-from backend.exceptions import NotFound
+from backend.exceptions import Forbidden, NotFound
 from backend.oauth.principal import Principal, require
 from backend.roles.permissions import (
     ADMIN_SERVICES,
@@ -29,6 +29,20 @@ DeploymentReader = Annotated[Principal, Depends(require(DEPLOYMENTS_READ))]
 VariableReader = Annotated[Principal, Depends(require(VARIABLES_READ))]
 VariableWriter = Annotated[Principal, Depends(require(VARIABLES_WRITE))]
 Administrator = Annotated[Principal, Depends(require(ADMIN_SERVICES))]
+
+
+def project_to_order_in(principal: Principal, asked: UUID | None) -> UUID:
+    """The project that was asked for, or the first in which they may order."""
+    if asked is not None:
+        if asked not in principal.projects:
+            raise NotFound("There is no such project.")
+        if not principal.may(SERVICES_WRITE, asked):
+            raise Forbidden("Your role in this project does not let you order.", code="permission_missing")
+        return asked
+    own = principal.project_ids(SERVICES_WRITE)
+    if not own:
+        raise Forbidden("You have no project to order in.", code="no_project")
+    return min(own)
 
 
 async def readable_service(service_id: UUID, parts: PartsDep, principal: Reader) -> dict[str, Any]:

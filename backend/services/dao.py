@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, and_, case, delete, exists, func, insert, or_, select, update
@@ -14,7 +15,8 @@ from sqlalchemy import Row, and_, case, delete, exists, func, insert, or_, selec
 from backend.dao.base import BaseDAO
 from backend.jobs.models import Job, JobState
 from backend.services.models import (
-    ENDED_BADLY,
+    FINAL,
+    SERVED,
     Deployment,
     DeploymentLogLine,
     DeploymentState,
@@ -102,9 +104,7 @@ class VariableDAO(BaseDAO[ServiceVariable]):
 class DeploymentDAO(BaseDAO[Deployment]):
     model = Deployment
 
-    async def readable(
-        self, deployment_id: UUID, projects: Sequence[UUID]
-    ) -> Row[tuple[Deployment, Service, UUID | None]] | None:
+    async def readable(self, deployment_id: UUID, projects: Sequence[UUID]) -> Row[Any] | None:
         """The deployment, its service, and the newest job about it."""
         newest = (
             select(Job.id).where(Job.deployment_id == Deployment.id).order_by(Job.id.desc()).limit(1)
@@ -126,14 +126,14 @@ class DeploymentDAO(BaseDAO[Deployment]):
         )
         return await self.all(statement.with_for_update())
 
-    async def went_live(self, service_id: UUID) -> Sequence[UUID]:
-        """Ids of releases that once served, newest first."""
+    async def served(self, service_id: UUID) -> Sequence[Row[Any]]:
+        """Id, and whether its own build is kept, of releases that once served, newest first."""
         statement = (
-            select(Deployment.id)
-            .where(Deployment.service_id == service_id, Deployment.state == DeploymentState.LIVE)
+            select(Deployment.id, Deployment.build_kept)
+            .where(Deployment.service_id == service_id, Deployment.state.in_(SERVED))
             .order_by(Deployment.number.desc())
         )
-        return [row.id for row in await self.rows(statement)]
+        return await self.rows(statement)
 
     async def environments(self, service_id: UUID, limit: int) -> Sequence[tuple[UUID, str]]:
         """Id and sealed variables of the newest releases."""
@@ -156,27 +156,68 @@ class DeploymentDAO(BaseDAO[Deployment]):
             for row in await self.rows(statement)
         }
 
-    async def wanted(self, kept: int) -> Sequence[UUID]:
-        """Of services that are not deleted: what is on its way, what serves, and the newest that served."""
-        place = func.row_number().over(
-            partition_by=(Deployment.service_id, Deployment.state == DeploymentState.LIVE),
-            order_by=Deployment.number.desc(),
-        )
-        ranked = (
-            select(
-                Deployment.id,
-                Deployment.state,
-                (Service.live_deployment_id == Deployment.id).label("serves"),
-                place.label("place"),
-            )
+    async def wanted(self) -> Sequence[UUID]:
+        """Of services that are not deleted: what is on its way and what serves, the builds that these run
+        whether they are noted as kept or not, and those that are kept.
+        """
+        statement = (
+            select(Deployment.id, Deployment.build_id)
             .join(Service, Service.id == Deployment.service_id)
-            .where(Service.deleted_at.is_(None), Deployment.state.not_in(ENDED_BADLY))
-            .subquery()
+            .where(
+                Service.deleted_at.is_(None),
+                or_(
+                    Deployment.state.not_in(FINAL),
+                    Service.live_deployment_id == Deployment.id,
+                    Deployment.build_kept,
+                ),
+            )
         )
-        statement = select(ranked.c.id).where(
-            or_(ranked.c.state != DeploymentState.LIVE, ranked.c.serves, ranked.c.place <= kept)
+        return list({wanted for row in await self.rows(statement) for wanted in (row.id, row.build_id)})
+
+    async def kept_builds(self, one: UUID | None = None) -> Sequence[UUID]:
+        """Ids of the builds that are noted as kept: all, or if it is that `one`."""
+        statement = select(Deployment.id).where(Deployment.build_kept)
+        if one is not None:
+            statement = statement.where(Deployment.id == one)
+        return [row.id for row in await self.rows(statement)]
+
+    async def superfluous_builds(self, service_id: UUID, kept: int) -> Sequence[UUID]:
+        """Kept ones beyond those that served most lately, unless what serves or is on its way needs them."""
+        lately = (
+            select(Deployment.build_id)
+            .where(Deployment.service_id == service_id, Deployment.state.in_(SERVED))
+            .group_by(Deployment.build_id)
+            .order_by(func.max(Deployment.number).desc())
+            .limit(kept)
+        )
+        needed = (
+            select(Deployment.build_id)
+            .join(Service, Service.id == Deployment.service_id)
+            .where(
+                Service.id == service_id,
+                or_(Deployment.state.not_in(FINAL), Service.live_deployment_id == Deployment.id),
+            )
+        )
+        statement = select(Deployment.id).where(
+            Deployment.service_id == service_id,
+            Deployment.build_kept,
+            Deployment.id.not_in(lately),
+            Deployment.id.not_in(needed),
         )
         return [row.id for row in await self.rows(statement)]
+
+    async def keeping_more_than(self, kept: int) -> Sequence[UUID]:
+        """Ids of services with more builds than that."""
+        statement = (
+            select(Deployment.service_id)
+            .where(Deployment.build_kept)
+            .group_by(Deployment.service_id)
+            .having(func.count() > kept)
+        )
+        return [row.service_id for row in await self.rows(statement)]
+
+    async def note_builds_gone(self, ids: Sequence[UUID]) -> None:
+        await self.execute(update(Deployment).where(Deployment.id.in_(ids)).values(build_kept=False))
 
     async def forget(self, service_id: UUID) -> None:
         """Drop what a deleted service's deployments hold of secrets and logs."""
@@ -185,7 +226,7 @@ class DeploymentDAO(BaseDAO[Deployment]):
         await self.execute(
             update(Deployment)
             .where(Deployment.service_id == service_id)
-            .values(environment=None, address=None)
+            .values(environment=None, address=None, build_kept=False)
         )
 
 

@@ -17,6 +17,7 @@ from backend.catalogue.models import Plan
 from backend.config import Settings
 from backend.database import Database, now
 from backend.engines.base import (
+    Access,
     BuildSpec,
     Engine,
     EngineError,
@@ -32,8 +33,10 @@ from backend.services.dao import DeploymentDAO, ServiceDAO
 from backend.services.deploylog import CHANNEL, DeployLog
 from backend.services.environment import Redactor, open_snapshot
 from backend.services.failures import reason_of, told
-from backend.services.models import Deployment, DeploymentState, Desired, Service, ServiceStatus
+from backend.services.models import SERVED, Deployment, DeploymentState, Desired, Service, ServiceStatus
+from backend.services.retention import let_go, note_missing
 from backend.services.routing import Edge
+from backend.sources import credentials
 
 PROGRESS = {
     DeploymentState.FETCHING: 10,
@@ -41,6 +44,8 @@ PROGRESS = {
     DeploymentState.RELEASING: 65,
     DeploymentState.CHECKING: 80,
 }
+RELEASE_MISSING = "release_missing"
+"""The engine's word for a build whose files are gone."""
 DRAIN_SECONDS = 1.0
 """How long requests that the edge sent to the old release may take to end before it is stopped."""
 
@@ -53,12 +58,20 @@ class Snapshot:
     service: Service
     limits: Limits
     environment: dict[str, str]
+    access: Access | None
+    """To its repository, as the service has it now: a token that was replaced is of no use any more."""
+    restored: Deployment | None
+    """Of a rollback: the kept release that it brings back."""
+
+    def secrets(self) -> tuple[str, ...]:
+        return (self.access.token, self.access.private_key) if self.access else ()
 
     def release(self, command: str) -> ReleaseSpec:
         return ReleaseSpec(
             deployment_id=str(self.deployment.id),
             service_id=str(self.service.id),
             project_id=str(self.service.project_id),
+            build_id=str(self.deployment.build_id),
             command=command,
             limits=self.limits,
             env=self.environment,
@@ -67,7 +80,7 @@ class Snapshot:
 
 
 class Deploy:
-    """The job kind `service.deploy`."""
+    """The job kinds `service.deploy` and `service.rollback`, which needs no fetching and no building."""
 
     def __init__(self, settings: Settings, database: Database, engine: Engine, edge: Edge) -> None:
         self._settings = settings
@@ -77,8 +90,8 @@ class Deploy:
 
     async def work(self, job: Claimed) -> None:
         snapshot = await self._read(job)
-        if DeploymentState(snapshot.deployment.state) is not DeploymentState.LIVE:
-            redact = Redactor(snapshot.environment.values())
+        if snapshot.deployment.state not in SERVED:
+            redact = Redactor((*snapshot.environment.values(), *snapshot.secrets()))
             async with DeployLog(self._database, snapshot.deployment.id, redact) as log:
                 if job.attempts > 1:
                     await log.write("— taken up again after an interruption —")
@@ -88,7 +101,7 @@ class Deploy:
                     failure = told(error, redact)
                     await log.write(failure.message)
                     raise failure from None
-        await self._retire(snapshot)
+        await self._retire(job, snapshot)
 
     async def fail(self, job: Claimed, error: JobError) -> bool:
         return await self._give_up(job, DeploymentState.FAILED, reason_of(error))
@@ -104,8 +117,14 @@ class Deploy:
             if snapshot.service.routed_deployment_id == deployment.id:
                 # An earlier attempt led visitors here; what is made anew must not be seen being made.
                 await self._route(job, snapshot.service.id, snapshot.service.live_deployment_id)
-            await self._fetch(job, snapshot, log)
-            command = await self._build(job, snapshot, log)
+            if snapshot.restored is None:
+                await self._fetch(job, snapshot, log)
+                command = await self._build(job, snapshot, log)
+            else:
+                commit = (deployment.commit or "")[:10]
+                which = f"release #{snapshot.restored.number}, commit {commit}"
+                await log.write(f"Bringing back {which}: its build and its variables as they were")
+        assert command is not None
         await self._enter(job, deployment, DeploymentState.RELEASING)
         release = snapshot.release(command)
         unit = await engine.start(release, log.write)
@@ -122,11 +141,18 @@ class Deploy:
                 deployment_id=str(deployment.id),
                 service_id=str(snapshot.service.id),
                 url=deployment.repo_url,
-                branch=deployment.branch,
+                ref=deployment.ref,
                 commit=deployment.commit,
+                root=deployment.root,
+                access=snapshot.access,
             ),
             log.write,
         )
+        if fetched.host_key is not None:
+            async with job.transaction() as session:
+                service = await ServiceDAO(session).get_locked(snapshot.service.id)
+                assert service is not None
+                await credentials.pin_host_key(session, service, deployment.repo_url, fetched.host_key)
         await self._record(job, deployment, commit=fetched.commit, commit_subject=fetched.subject)
 
     async def _build(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> str:
@@ -179,6 +205,10 @@ class Deploy:
             assert kept is not None
             _leave_step(row)
             row.state, row.finished_at = DeploymentState.LIVE, now()
+            if snapshot.restored is None:
+                row.build_kept = True
+            elif kept.live_deployment_id is not None:
+                await self._mark_left(deployments, kept.live_deployment_id, snapshot.restored)
             kept.live_deployment_id = kept.routed_deployment_id = row.id
             kept.becomes(ServiceStatus.RUNNING)
             kept.desired = Desired.RUNNING
@@ -187,6 +217,16 @@ class Deploy:
             await log.write("Live.")
             await log.flush(session)
             await services.notify(CHANNEL, str(row.id))
+
+    @staticmethod
+    async def _mark_left(deployments: DeploymentDAO, left_id: UUID, restored: Deployment) -> None:
+        """The release that a rollback leaves says so; it stays as fit for a rollback as any other."""
+        left = await deployments.get_locked(left_id)
+        assert left is not None
+        left.state, left.reason_code = DeploymentState.ROLLED_BACK, DeploymentState.ROLLED_BACK
+        left.reason = f"It was rolled back to release #{restored.number}."
+        left.reason_parameters = {"number": restored.number}
+        await deployments.notify(CHANNEL, str(left.id))
 
     async def _through_edge(self, name: str, path: str, address: str) -> int | None:
         status = None
@@ -208,18 +248,19 @@ class Deploy:
             message = "The edge did not take over the new route in time."
             raise EngineError("edge_unavailable", message, retry=Retry.BACKOFF) from None
 
-    async def _retire(self, snapshot: Snapshot) -> None:
-        """Stop what the new release replaced, and delete what is older than the kept releases."""
-        async with self._database.transaction() as session:
-            served = await DeploymentDAO(session).went_live(snapshot.service.id)
+    async def _retire(self, job: Claimed, snapshot: Snapshot) -> None:
+        """Stop what the new release replaced, and delete all but the builds that are kept."""
+        async with job.transaction() as session:
+            await let_go(session, snapshot.service.id, self._settings.deployments_kept)
+            served = await DeploymentDAO(session).served(snapshot.service.id)
         await asyncio.sleep(DRAIN_SECONDS if len(served) > 1 else 0)
-        for position, deployment_id in enumerate(served):
-            if deployment_id == snapshot.deployment.id:
+        for release in served:
+            if release.id == snapshot.deployment.id:
                 continue
-            if position < self._settings.deployments_kept:
-                await self._engine.stop(str(deployment_id))
+            if release.build_kept or release.id == snapshot.deployment.build_id:
+                await self._engine.stop(str(release.id))
             else:
-                await self._engine.remove(str(deployment_id))
+                await self._engine.remove(str(release.id))
 
     async def _give_up(self, job: Claimed, state: DeploymentState, reason: Reason) -> bool:
         """The old release serves on; of the new one nothing stays but its log. False if it is live."""
@@ -231,7 +272,7 @@ class Deploy:
             service = await services.get_locked(job.service_id)
             if row is None or service is None:
                 return True
-            if DeploymentState(row.state) is DeploymentState.LIVE:
+            if row.state in SERVED:
                 logger.warning("deployment {} is live all the same: {}", row.id, reason.message)
                 return False
             _leave_step(row)
@@ -247,6 +288,8 @@ class Deploy:
             await deployments.notify(CHANNEL, str(row.id))
         try:
             await self._edge.publish()
+            if reason.code == RELEASE_MISSING:
+                await note_missing(self._database, self._engine, row.build_id)
             await self._engine.remove(str(job.deployment_id))
         except (EngineError, TimeoutError) as error:
             logger.warning("left to the reconciler: {}", error)
@@ -262,8 +305,13 @@ class Deploy:
             assert service is not None
             plan = await session.get(Plan, deployment.plan_id)
             assert plan is not None
+            restored = (
+                await session.get(Deployment, deployment.restores_id) if deployment.restores_id else None
+            )
+            access = await credentials.access_to(session, service, deployment.repo_url)
         limits = Limits(plan.memory_bytes, plan.disk_bytes, plan.cpu_millis, plan.pids)
-        return Snapshot(deployment, service, limits, open_snapshot(deployment.id, deployment.environment))
+        environment = open_snapshot(deployment.id, deployment.environment)
+        return Snapshot(deployment, service, limits, environment, access, restored)
 
     async def _enter(self, job: Claimed, deployment: Deployment, state: DeploymentState) -> None:
         async with job.transaction(step=state, progress=PROGRESS[state]) as session:

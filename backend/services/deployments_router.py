@@ -19,9 +19,10 @@ from backend.jobs.idempotency import Answer, OnceDep
 from backend.oauth.principal import StandingDep
 from backend.openapi import WORK, events, problems
 from backend.roles.permissions import ADMIN_SERVICES, DEPLOYMENTS_READ, DEPLOYMENTS_WRITE
-from backend.services import lifecycle
+from backend.services import lifecycle, rollback
 from backend.services import schemas as s
-from backend.services.access import Deployer, DeploymentReader, ReadableService
+from backend.services.access import Deployer, DeploymentReader, ReadableService, VariableReader
+from backend.services.changes import changes_between
 from backend.services.deploylog import CHANNEL, read_log
 from backend.services.models import DeploymentState
 from backend.services.views import DEPLOYMENTS, deployment_of, service_of, shape_deployment, shape_service
@@ -58,6 +59,53 @@ async def deployments_create(
         return Answer(body, job_location(job.id))
 
     return await once(session, principal.user_id, work)
+
+
+@router.post(
+    "/services/{service_id}/rollbacks",
+    operation_id="rollbacks_create",
+    summary="Roll back",
+    status_code=202,
+    response_model=s.Accepted,
+    responses=WORK | problems(401, 403, 404, 409, 422),
+)
+async def rollbacks_create(
+    service_id: UUID,
+    wanted: s.RollbackIn,
+    parts: PartsDep,
+    session: SessionDep,
+    principal: Deployer,
+    once: OnceDep,
+) -> Response:
+    """Brings a kept release back within seconds: its build, variables and health path, on today's plan."""
+    await rollback.look(parts, principal, wanted.deployment_id)
+
+    async def work() -> Answer:
+        service = await lifecycle.locked(session, service_id, principal, DEPLOYMENTS_WRITE)
+        deployment, job = await rollback.accept(session, service, principal.user_id, wanted.deployment_id)
+        body = {"job_id": job.id, "service_id": service_id, "deployment_id": deployment.id}
+        return Answer(body, job_location(job.id))
+
+    return await once(session, principal.user_id, work)
+
+
+@router.get(
+    "/deployments/{deployment_id}/changes",
+    operation_id="deployments_changes",
+    summary="What differs between releases",
+    response_model=s.ReleaseChanges,
+    responses=problems(401, 403, 404, 422),
+)
+async def deployments_changes(
+    deployment_id: UUID,
+    session: SessionDep,
+    principal: VariableReader,
+    against: Annotated[
+        UUID | None, Query(description="Another deployment of the service; without it, the live one.")
+    ] = None,
+) -> Response:
+    """What a rollback to this release would change. Variables are told by name, never by value."""
+    return json_answer(await changes_between(session, principal, deployment_id, against))
 
 
 @router.get(

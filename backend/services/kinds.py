@@ -17,6 +17,7 @@ def kinds(settings: Settings, database: Database, engine: Engine) -> dict[str, K
     operations = Operations(settings, database, engine, edge)
     return {
         "service.deploy": Kind(deploy.work, deploy.fail, deploy.cancel),
+        "service.rollback": Kind(deploy.work, deploy.fail, deploy.cancel),
         "service.start": Kind(operations.start, operations.start_failed),
         "service.restart": Kind(operations.start, operations.start_failed),
         "service.stop": Kind(operations.stop, operations.stop_failed),

@@ -27,8 +27,9 @@ from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
 from backend.services.deploylog import CHANNEL
 from backend.services.environment import open_variable, seal_snapshot, seal_variable
 from backend.services.models import Deployment, DeploymentState, Service, ServiceStatus
-from backend.services.schemas import ServicePatch
-from backend.services.sources import check_source
+from backend.services.schemas import HEALTH_PATH, ServicePatch
+from backend.sources import credentials
+from backend.sources.addresses import check_source
 from backend.utils.ids import new_id
 
 OPERATIONS = {
@@ -36,7 +37,8 @@ OPERATIONS = {
     "service.start": Action.SERVICE_STARTED,
     "service.restart": Action.SERVICE_RESTARTED,
 }
-_CHANGEABLE = ("repo_url", "branch", "health_path", "plan_id")
+DEPLOYING = ("service.deploy", "service.rollback")
+_CHANGEABLE = ("repo_url", "ref", "root", "health_path", "plan_id")
 
 
 async def locked(session: AsyncSession, service_id: UUID, principal: Principal, permission: str) -> Service:
@@ -72,57 +74,62 @@ async def recorded(
 
 
 async def change(session: AsyncSession, settings: Settings, service: Service, wanted: ServicePatch) -> None:
-    """Source, health path and plan. Raises `Invalid` per field."""
+    """Source, health path and plan, as far as they are given. Raises `Invalid` per field."""
     before = _changeable(service)
-    if wanted.source is not None:
-        check_source(settings, wanted.source.repo_url)
-        service.repo_url, service.branch = wanted.source.repo_url, wanted.source.branch
-    if wanted.health_path is not None:
-        service.health_path = wanted.health_path
-    if wanted.plan_id is not None:
-        await check_plan(session, wanted.plan_id, ["body", "plan_id"])
-        service.plan_id = wanted.plan_id
+    given = wanted.model_dump(exclude_unset=True)
+    source = given.get("source", {})
+    if "repo_url" in source:
+        check_source(settings, source["repo_url"])
+        service.repo_url = source["repo_url"]
+        await credentials.moved(session, service, before["repo_url"])
+    if "ref" in source:
+        service.ref = source["ref"]
+    if "root" in source:
+        service.root = source["root"] or ""
+    if "health_path" in given:
+        service.health_path = given["health_path"] or HEALTH_PATH
+    if "plan_id" in given:
+        await check_plan(session, given["plan_id"], ["body", "plan_id"])
+        service.plan_id = given["plan_id"]
     await ServiceDAO(session).flush()
     if changed := differences(before, _changeable(service)):
         await recorded(session, Action.SERVICE_UPDATED, service, before=changed[0], after=changed[1])
 
 
 async def deploy(
-    session: AsyncSession, service: Service, user_id: UUID, trigger: str
+    session: AsyncSession, service: Service, user_id: UUID | None, trigger: str, *, commit: str | None = None
 ) -> tuple[Deployment, Job]:
-    """Accept a deployment of the service as it is now. One that still waits is superseded by it."""
-    deployment, job = await accept_deployment(session, service, user_id, trigger)
+    """Accept a deployment of the service as it is now, or of that commit. One that waits is superseded."""
+    deployment, job = await accept_deployment(session, service, user_id, trigger, commit=commit)
     after = {"deployment_id": deployment.id, "number": deployment.number, "trigger": trigger}
+    if commit is not None:
+        after["commit"] = commit
     await recorded(session, Action.SERVICE_DEPLOYED, service, after=after)
     return deployment, job
 
 
 async def accept_deployment(
-    session: AsyncSession, service: Service, user_id: UUID, trigger: str
+    session: AsyncSession, service: Service, user_id: UUID | None, trigger: str, *, commit: str | None = None
 ) -> tuple[Deployment, Job]:
     """`deploy` as a part of something else that is recorded."""
-    deployments, jobs = DeploymentDAO(session), JobDAO(session)
-    for job in await jobs.open_of(service.id):
-        if job.kind == "service.deploy" and job.state == JobState.QUEUED and job.attempts == 0:
-            await queue.call_off(session, job)
-    for waiting in await deployments.queued_of(service.id):
-        await _end(session, waiting, DeploymentState.SUPERSEDED, "A newer deployment took its place.")
-    service.deployments_count += 1
+    number = await next_number(session, service)
     deployment_id = new_id()
     deployment = Deployment(
         id=deployment_id,
         service_id=service.id,
-        number=service.deployments_count,
+        number=number,
         trigger=trigger,
         state=DeploymentState.QUEUED,
         repo_url=service.repo_url,
-        branch=service.branch,
+        ref=service.ref,
+        root=service.root,
+        commit=commit,
         health_path=service.health_path,
         plan_id=service.plan_id,
         environment=seal_snapshot(deployment_id, await variables_of(session, service.id)),
         steps=[],
     )
-    await deployments.add(deployment)
+    await DeploymentDAO(session).add(deployment)
     job = await queue.accept(
         session,
         "service.deploy",
@@ -132,6 +139,17 @@ async def accept_deployment(
         deployment_id=deployment.id,
     )
     return deployment, job
+
+
+async def next_number(session: AsyncSession, service: Service) -> int:
+    """For a new deployment, which supersedes one that still waits."""
+    for job in await JobDAO(session).open_of(service.id):
+        if job.kind in DEPLOYING and job.state == JobState.QUEUED and job.attempts == 0:
+            await queue.call_off(session, job)
+    for waiting in await DeploymentDAO(session).queued_of(service.id):
+        await _end(session, waiting, DeploymentState.SUPERSEDED, "A newer deployment took its place.")
+    service.deployments_count += 1
+    return service.deployments_count
 
 
 async def operate(session: AsyncSession, service: Service, user_id: UUID, kind: str) -> Job:

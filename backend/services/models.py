@@ -49,6 +49,9 @@ class DeploymentState(enum.StrEnum):
     RELEASING = "releasing"
     CHECKING = "checking"
     LIVE = "live"
+    """Went live; it may have been replaced since."""
+    ROLLED_BACK = "rolled_back"
+    """Was live until a rollback replaced it."""
     FAILED = "failed"
     CANCELLED = "cancelled"
     SUPERSEDED = "superseded"
@@ -58,17 +61,9 @@ class DeploymentState(enum.StrEnum):
         return self in FINAL
 
 
-FINAL = frozenset(
-    {
-        DeploymentState.LIVE,
-        DeploymentState.FAILED,
-        DeploymentState.CANCELLED,
-        DeploymentState.SUPERSEDED,
-    }
-)
-
-
-ENDED_BADLY = FINAL - {DeploymentState.LIVE}
+SERVED = frozenset({DeploymentState.LIVE, DeploymentState.ROLLED_BACK})
+ENDED_BADLY = frozenset({DeploymentState.FAILED, DeploymentState.CANCELLED, DeploymentState.SUPERSEDED})
+FINAL = SERVED | ENDED_BADLY
 
 
 class Service(Timestamps, Base):
@@ -105,7 +100,10 @@ class Service(Timestamps, Base):
     template_id: Mapped[str] = mapped_column(ForeignKey("templates.id"))
     plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
     repo_url: Mapped[str] = mapped_column(String(2000))
-    branch: Mapped[str | None] = mapped_column(String(200))
+    ref: Mapped[str | None] = mapped_column(String(200))
+    root: Mapped[str] = mapped_column(String(500), default="")
+    ssh_host_key: Mapped[str | None] = mapped_column(String(200))
+    """`<algorithm> SHA256:<digest>` of the source's ssh server, since the first visit."""
     health_path: Mapped[str] = mapped_column(String(500))
     desired: Mapped[str] = mapped_column(String(10), default=Desired.RUNNING)
     status: Mapped[str] = mapped_column(String(12), default=ServiceStatus.PENDING)
@@ -138,17 +136,27 @@ class ServiceVariable(Base):
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
 
+def _own_id(context: Any) -> UUID:
+    own: UUID = context.get_current_parameters()["id"]
+    return own
+
+
 class Deployment(Base):
     """One attempt to bring a release live, and the snapshot that it is made from."""
 
     __tablename__ = "deployments"
     __table_args__ = (
         CheckConstraint(
-            "state IN ('queued','fetching','building','releasing','checking','live','failed',"
+            "state IN ('queued','fetching','building','releasing','checking','live','rolled_back','failed',"
             "'cancelled','superseded')",
             name="state",
         ),
+        CheckConstraint("(build_id = id) = (restores_id IS NULL)", name="build"),
+        CheckConstraint("NOT build_kept OR build_id = id", name="build_kept"),
         UniqueConstraint("service_id", "number"),
+        Index("ix_deployments_build_kept", "service_id", postgresql_where=text("build_kept")),
+        Index(None, "build_id"),
+        Index(None, "restores_id"),
     )
 
     id: Mapped[Id]
@@ -160,11 +168,18 @@ class Deployment(Base):
     reason: Mapped[str | None] = mapped_column(String(2000))
     reason_parameters: Mapped[dict[str, str | int] | None] = mapped_column(JSONB(none_as_null=True))
     repo_url: Mapped[str] = mapped_column(String(2000))
-    branch: Mapped[str | None] = mapped_column(String(200))
+    ref: Mapped[str | None] = mapped_column(String(200))
+    root: Mapped[str] = mapped_column(String(500), default="")
     health_path: Mapped[str] = mapped_column(String(500))
     plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
     environment: Mapped[str | None] = mapped_column(Text)
     """The variables of this release as sealed JSON; gone when the service is deleted."""
+    build_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), default=_own_id)
+    """The deployment that made the build which this one runs: itself, unless it is a rollback."""
+    build_kept: Mapped[bool] = mapped_column(default=False)
+    """Whether its own build went live and is still there for a rollback; see `retention.py`."""
+    restores_id: Mapped[UUID | None] = mapped_column(ForeignKey("deployments.id"))
+    """Of a rollback: the release that it brings back."""
     commit: Mapped[str | None] = mapped_column(String(64))
     commit_subject: Mapped[str | None] = mapped_column(String(200))
     build_kind: Mapped[str | None] = mapped_column(String(20))

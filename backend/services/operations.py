@@ -11,12 +11,14 @@ from loguru import logger
 from backend.config import Settings
 from backend.database import Database, now
 from backend.engines.base import CheckSpec, Engine, EngineError, Reason
+from backend.hooks.dao import PushHookDAO
 from backend.jobs.runner import Claimed, JobError
 from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
 from backend.services.environment import Redactor, open_snapshot
 from backend.services.failures import reason_of, told
 from backend.services.models import Desired, Service, ServiceStatus
 from backend.services.routing import Edge
+from backend.sources import credentials
 
 T = TypeVar("T")
 NOTHING_SECRET = Redactor(())
@@ -78,6 +80,8 @@ class Operations:
         await self._engine_call(self._engine.remove_service(str(service.id)))
         async with job.transaction() as session:
             await VariableDAO(session).remove_all(service.id)
+            await credentials.forget(session, service.id)
+            await PushHookDAO(session).forget(service.id)
             await DeploymentDAO(session).forget(service.id)
             row = await ServiceDAO(session).get_locked(service.id)
             assert row is not None

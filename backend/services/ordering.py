@@ -22,7 +22,9 @@ from backend.services.environment import check_variables
 from backend.services.models import Deployment, Order, Service
 from backend.services.names import check_name
 from backend.services.schemas import OrderIn
-from backend.services.sources import check_source
+from backend.sources import credentials
+from backend.sources.addresses import check_source
+from backend.sources.schemas import AccessibleSourceIn
 from backend.users.verification import require_verified
 
 
@@ -36,8 +38,8 @@ async def place(
     check_name(wanted.name)
     check_variables(wanted.variables)
     template, plan = await _from_catalogue(session, wanted)
-    repo_url, branch = _source(template, wanted)
-    check_source(settings, repo_url)
+    source = _source(template, wanted)
+    check_source(settings, source.repo_url)
     services = ServiceDAO(session)
     await services.lock(room(project_id))
     if not await ProjectDAO(session).kept(project_id):
@@ -49,8 +51,9 @@ async def place(
         name=wanted.name,
         template_id=template.id,
         plan_id=plan.id,
-        repo_url=repo_url,
-        branch=branch,
+        repo_url=source.repo_url,
+        ref=source.ref,
+        root=source.root,
         health_path=wanted.health_path,
         deployments_count=0,
     )
@@ -58,6 +61,7 @@ async def place(
         await services.add(service)
     except IntegrityError:
         raise Conflict("This name is taken. Please choose another.", code="name_taken") from None
+    access = await credentials.equip(session, settings, service, source)
     await lifecycle.set_variables(session, service.id, dict(wanted.variables))
     deployment, job = await lifecycle.accept_deployment(session, service, user_id, "order")
     order = Order(
@@ -72,7 +76,8 @@ async def place(
         currency=plan.currency,
     )
     await OrderDAO(session).add(order)
-    await lifecycle.recorded(session, Action.SERVICE_ORDERED, service, after=_ordered(order, service, wanted))
+    after = {**_ordered(order, service, wanted), **access}
+    await lifecycle.recorded(session, Action.SERVICE_ORDERED, service, after=after)
     return order, service, deployment, job
 
 
@@ -84,7 +89,8 @@ def _ordered(order: Order, service: Service, wanted: OrderIn) -> dict[str, Any]:
         "price_minor": order.price_minor,
         "currency": order.currency,
         "repo_url": service.repo_url,
-        "branch": service.branch,
+        "ref": service.ref,
+        "root": service.root,
         "health_path": service.health_path,
         "variables": sorted(wanted.variables),
     }
@@ -100,9 +106,9 @@ async def _from_catalogue(session: AsyncSession, wanted: OrderIn) -> tuple[Templ
     return template, plan
 
 
-def _source(template: Template, wanted: OrderIn) -> tuple[str, str | None]:
+def _source(template: Template, wanted: OrderIn) -> AccessibleSourceIn:
     if wanted.source is not None:
-        return wanted.source.repo_url, wanted.source.branch
+        return wanted.source
     if template.example is not None:
-        return template.example["repo_url"], template.example["branch"]
+        return AccessibleSourceIn(repo_url=template.example["repo_url"], ref=template.example["ref"])
     raise invalid_field(["body", "source"], "This template needs a repository.", "source_missing")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Literal
-from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -12,14 +11,12 @@ from backend.context import PartsDep, SessionDep
 from backend.dao.listing import Page
 from backend.dao.listing import Query as ListQuery
 from backend.dao.read import shaped
-from backend.exceptions import Forbidden, NotFound
 from backend.jobs.idempotency import Answer, OnceDep
-from backend.oauth.principal import Principal
 from backend.openapi import WORK, problems
-from backend.roles.permissions import SERVICES_READ, SERVICES_WRITE
+from backend.roles.permissions import SERVICES_READ
 from backend.services import ordering
 from backend.services import schemas as s
-from backend.services.access import Reader, Writer
+from backend.services.access import Reader, Writer, project_to_order_in
 from backend.services.views import ORDERS, deployment_of, service_of, shape_deployment, shape_service
 from backend.utils.http import Cursor, Size, job_location, json_bytes
 
@@ -38,7 +35,7 @@ async def orders_create(
     wanted: s.OrderIn, session: SessionDep, parts: PartsDep, principal: Writer, once: OnceDep
 ) -> Response:
     """Makes the service and starts its first deployment; follow the job named by `Location`."""
-    project_id = _project_for(principal, wanted.project_id)
+    project_id = project_to_order_in(principal, wanted.project_id)
 
     async def work() -> Answer:
         order, service, deployment, job = await ordering.place(
@@ -55,19 +52,6 @@ async def orders_create(
         return Answer(body, job_location(job.id))
 
     return await once(session, principal.user_id, work)
-
-
-def _project_for(principal: Principal, asked: UUID | None) -> UUID:
-    if asked is not None:
-        if asked not in principal.projects:
-            raise NotFound("There is no such project.")
-        if not principal.may(SERVICES_WRITE, asked):
-            raise Forbidden("Your role in this project does not let you order.", code="permission_missing")
-        return asked
-    own = principal.project_ids(SERVICES_WRITE)
-    if not own:
-        raise Forbidden("You have no project to order in.", code="no_project")
-    return min(own)
 
 
 @router.get(

@@ -14,14 +14,13 @@ from sqlalchemy import func, select, update
 
 from backend.config import Settings
 from backend.database import Database
-from backend.engines.base import Engine, EngineError, Reason, Unit, UnitState
+from backend.engines.base import ALIVE, Engine, EngineError, Reason, Unit, UnitState
 from backend.engines.errors import Parameters
 from backend.services.dao import DeploymentDAO, ServiceDAO
 from backend.services.models import Desired, Service, ServiceStatus
 from backend.services.routing import Edge
 
 LOCK = "services.reconcile"
-ALIVE = frozenset({UnitState.RUNNING, UnitState.STARTING, UnitState.BACKOFF})
 FILES_GONE = Reason("release_missing", "The files of the release are gone from the machine. Deploy again.")
 ENDED = Reason("unit_exited", "The app stopped by itself.")
 AWAY = Reason(
@@ -58,10 +57,14 @@ async def _reconcile(settings: Settings, database: Database, engine: Engine) -> 
             await _mend(database, engine, service, by_deployment.get(str(service.live_deployment_id)))
     for unit in units:
         owner = wanted.get(unit.service_id)
-        if owner is None:
-            await _unwanted(database, engine, unit)
-        elif unit.deployment_id != str(owner.live_deployment_id) and await _untouched(database, owner):
-            await _superfluous(engine, unit)
+        try:
+            if owner is None:
+                await _unwanted(database, engine, unit)
+            elif unit.deployment_id != str(owner.live_deployment_id) and await _untouched(database, owner):
+                await _superfluous(engine, unit)
+        except EngineError as error:
+            logger.warning("release {} stays for now: {}", unit.deployment_id, error.message)
+    await engine.collect_logs()
     await Edge(settings, database).repair()
 
 

@@ -115,7 +115,10 @@ async def services_get(service: ReadableService) -> Response:
 async def services_update(
     service_id: UUID, change: s.ServicePatch, session: SessionDep, parts: PartsDep, principal: Writer
 ) -> Response:
-    """Source, health path and plan; they take effect with the next deployment."""
+    """Source, health path and plan, from the next deployment on. What is left out stays, null clears.
+
+    An address of another host takes the access token away, and puts a new deploy key in place of the old.
+    """
     service = await lifecycle.locked(session, service_id, principal, SERVICES_WRITE)
     await lifecycle.change(session, parts.settings, service, change)
     return json_answer(await shaped(session, service_of(service_id), shape_service))

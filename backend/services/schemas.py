@@ -9,35 +9,21 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from backend.jobs.views import ReasonParameters
-
-
-def _no_controls(value: str) -> str:
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
-        raise ValueError("control characters are not possible here")
-    return value
+from backend.sources.schemas import AccessibleSourceIn, Payload, Source, SourcePatch, no_controls
 
 
 def _path(value: str) -> str:
     if not value.startswith("/") or value.startswith("//") or not value.isascii() or " " in value:
         raise ValueError("must be a path such as /health")
-    return _no_controls(value)
+    return no_controls(value)
 
 
-def _branch(value: str) -> str:
-    if value.startswith(("-", "/", ".")) or ".." in value or value.endswith((".lock", "/")):
-        raise ValueError("is not a branch name")
-    if any(character in value for character in " ~^:?*[\\"):
-        raise ValueError("is not a branch name")
-    return _no_controls(value)
-
-
-RepoUrl = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_no_controls)]
-Branch = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_branch)]
 HealthPath = Annotated[
     str,
     Field(min_length=1, max_length=500, description="A new release serves once it answers here below 500."),
     AfterValidator(_path),
 ]
+HEALTH_PATH = "/"
 CatalogueId = Annotated[
     str,
     Field(
@@ -58,17 +44,8 @@ ServiceName = Annotated[
 ]
 
 
-class Payload(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
 def _example(body: dict[str, Any]) -> ConfigDict:
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [body]})
-
-
-class SourceIn(Payload):
-    repo_url: RepoUrl = Field(description="https or http address of a git repository.")
-    branch: Branch | None = Field(default=None, description="Without it, the repository's default branch.")
 
 
 class OrderIn(Payload):
@@ -77,7 +54,7 @@ class OrderIn(Payload):
             "template_id": "git-app",
             "plan_id": "dinghy",
             "name": "hello",
-            "source": {"repo_url": "https://git.example.com/me/hello.git", "branch": "main"},
+            "source": {"repo_url": "https://git.example.com/me/hello.git", "ref": "main"},
             "variables": {"GREETING": "Ahoy"},
         }
     )
@@ -86,25 +63,32 @@ class OrderIn(Payload):
     template_id: CatalogueId
     plan_id: CatalogueId
     name: ServiceName
-    source: SourceIn | None = Field(default=None, description="Not needed for templates with an example.")
-    health_path: HealthPath = "/"
+    source: AccessibleSourceIn | None = Field(
+        default=None, description="Not needed for templates with an example."
+    )
+    health_path: HealthPath = HEALTH_PATH
     variables: dict[str, str] = Field(
         default_factory=dict, description="Environment of the app; sealed at rest."
     )
 
 
 class ServicePatch(Payload):
+    """Only what is given is changed."""
+
     model_config = _example(
         {
-            "source": {"repo_url": "https://git.example.com/me/hello.git", "branch": "next"},
+            "source": {"repo_url": "https://git.example.com/me/hello.git", "ref": "next"},
             "health_path": "/health",
             "plan_id": "cutter",
         }
     )
 
-    source: SourceIn | None = None
-    health_path: HealthPath | None = None
-    plan_id: CatalogueId | None = None
+    # The defaults are never read; as factories they stay out of the document, and null is refused.
+    source: SourcePatch = Field(default_factory=SourcePatch)
+    health_path: HealthPath | None = Field(
+        default_factory=lambda: None, description=f"Null: `{HEALTH_PATH}`."
+    )
+    plan_id: CatalogueId = Field(default_factory=str)
 
 
 class VariablesIn(Payload):
@@ -121,9 +105,10 @@ class DeploymentIn(Payload):
     model_config = _example({})
 
 
-class Source(BaseModel):
-    repo_url: str = Field(examples=["https://git.example.com/me/hello.git"])
-    branch: str | None = Field(description="Null means the repository's default branch.", examples=["main"])
+class RollbackIn(Payload):
+    model_config = _example({"deployment_id": "0199c2d4-9f3e-7c51-b2a4-3d5e6f708192"})
+
+    deployment_id: UUID = Field(description="The release to bring back: one that says `can_roll_back`.")
 
 
 Number = Annotated[int, Field(description="Counts a service's deployments from 1.", examples=[3])]
@@ -171,7 +156,16 @@ class AdminServiceView(ServiceView):
 
 
 DeploymentStateName = Literal[
-    "queued", "fetching", "building", "releasing", "checking", "live", "failed", "cancelled", "superseded"
+    "queued",
+    "fetching",
+    "building",
+    "releasing",
+    "checking",
+    "live",
+    "rolled_back",
+    "failed",
+    "cancelled",
+    "superseded",
 ]
 
 
@@ -182,12 +176,21 @@ class Step(BaseModel):
     finished_at: datetime | None
 
 
+class ReleaseName(BaseModel):
+    id: UUID
+    number: Number
+
+
 class DeploymentView(BaseModel):
     id: UUID
     service_id: UUID
     number: Number
-    trigger: str = Field(examples=["order"])
-    state: DeploymentStateName
+    trigger: str = Field(description="What asked for it.", examples=["order", "manual", "rollback"])
+    state: DeploymentStateName = Field(
+        description="`live` stays when a later deployment replaces the release, `rolled_back` says that a"
+        " rollback did."
+    )
+    restores: ReleaseName | None = Field(description="Of a rollback: the release that it brings back.")
     reason_code: str | None = Field(examples=["build_failed"])
     reason: str | None = Field(description="Why it did not go well, in English.")
     reason_parameters: ReasonParameters
@@ -198,9 +201,34 @@ class DeploymentView(BaseModel):
     steps: list[Step]
     job_id: UUID | None
     is_live: bool = Field(description="Whether this release serves now.")
+    can_roll_back: bool = Field(
+        description="Whether it served before and is kept, so that a rollback can bring it back."
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class SettingChange(BaseModel):
+    name: Literal["commit", "repo_url", "ref", "root", "health_path"]
+    before: str | None = Field(examples=["/"])
+    after: str | None = Field(examples=["/health"])
+
+
+class VariableChange(BaseModel):
+    name: str = Field(examples=["GREETING"])
+    change: Literal["added", "removed", "changed"]
+
+
+class ReleaseChanges(BaseModel):
+    deployment_id: UUID
+    against: ReleaseName | None = Field(description="What it is compared with; null if nothing was live yet.")
+    settings: list[SettingChange]
+    variables: list[VariableChange] = Field(description="Of the environment: names only, never values.")
+    unlike_service: list[VariableChange] = Field(
+        description="How the service's present variables differ from this release's: what the next"
+        " deployment would take instead."
+    )
 
 
 class VariableView(BaseModel):

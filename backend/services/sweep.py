@@ -8,13 +8,16 @@ from backend.config import Settings
 from backend.database import Database
 from backend.engines.base import Engine, EngineError
 from backend.services.dao import DeploymentDAO
+from backend.services.retention import let_go_everywhere, note_missing
 
 
 async def sweep(settings: Settings, database: Database, engine: Engine) -> list[str]:
     """Remove all but the deployments that run, may run again, or are being made; gives what was removed."""
-    async with database.transaction() as session:
-        wanted = await DeploymentDAO(session).wanted(settings.deployments_kept)
+    await let_go_everywhere(settings, database)
     try:
+        await note_missing(database, engine)
+        async with database.transaction() as session:
+            wanted = await DeploymentDAO(session).wanted()
         removed = await engine.reap({str(deployment_id) for deployment_id in wanted})
     except EngineError as error:
         logger.warning("the sweep waits: {}", error.message)

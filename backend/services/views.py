@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, any_, func, select
+from sqlalchemy import ColumnElement, any_, func, join, select
 from sqlalchemy.orm import aliased
 
 from backend.config import get_settings
@@ -14,7 +14,15 @@ from backend.dao.base import AnySelect
 from backend.dao.listing import Listing, Sort, moment, whole
 from backend.jobs.models import OPEN, Job
 from backend.projects.models import Project, ProjectMember
-from backend.services.models import ENDED_BADLY, Deployment, DeploymentState, Order, Service, ServiceStatus
+from backend.services.models import (
+    ENDED_BADLY,
+    SERVED,
+    Deployment,
+    DeploymentState,
+    Order,
+    Service,
+    ServiceStatus,
+)
 from backend.users.models import User
 
 STEPS = (
@@ -23,6 +31,7 @@ STEPS = (
     DeploymentState.RELEASING,
     DeploymentState.CHECKING,
 )
+STEPS_OF_ROLLBACK = (DeploymentState.RELEASING, DeploymentState.CHECKING)
 MASK = "••••••••"
 
 _live = aliased(Deployment)
@@ -45,7 +54,8 @@ _service_columns = (
     Service.template_id,
     Service.plan_id,
     Service.repo_url,
-    Service.branch,
+    Service.ref,
+    Service.root,
     Service.health_path,
     Service.created_at,
     Service.updated_at,
@@ -76,7 +86,7 @@ def shape_service(row: Mapping[str, Any]) -> dict[str, Any]:
         "url": get_settings().app_url(row["name"]),
         "template_id": row["template_id"],
         "plan_id": row["plan_id"],
-        "source": {"repo_url": row["repo_url"], "branch": row["branch"]},
+        "source": {"repo_url": row["repo_url"], "ref": row["ref"], "root": row["root"]},
         "health_path": row["health_path"],
         "live_deployment": live_id
         and {
@@ -151,6 +161,8 @@ ADMIN_SERVICES = Listing(
     shape=shape_admin_service,
 )
 
+_build = aliased(Deployment)
+_restored = aliased(Deployment)
 _newest_job = (
     select(Job.id)
     .where(Job.deployment_id == Deployment.id)
@@ -169,7 +181,19 @@ def select_deployments() -> AnySelect:
             func.coalesce(Service.live_deployment_id == Deployment.id, False)
             & (Service.status == ServiceStatus.RUNNING)
         ).label("is_live"),
-    ).join(Service, Service.id == Deployment.service_id)
+        (
+            Deployment.state.in_([str(state) for state in SERVED])
+            & _build.build_kept
+            & Deployment.id.is_distinct_from(Service.live_deployment_id)
+            & (Service.status != ServiceStatus.DELETING)
+        ).label("can_roll_back"),
+        Deployment.restores_id,
+        _restored.number.label("restores_number"),
+    ).select_from(
+        join(Deployment, Service, Service.id == Deployment.service_id)
+        .join(_build, _build.id == Deployment.build_id)
+        .outerjoin(_restored, _restored.id == Deployment.restores_id)
+    )
 
 
 _DEPLOYMENT_COLUMNS = (
@@ -182,7 +206,8 @@ _DEPLOYMENT_COLUMNS = (
     "reason",
     "reason_parameters",
     "repo_url",
-    "branch",
+    "ref",
+    "root",
     "commit",
     "commit_subject",
     "build_kind",
@@ -194,18 +219,22 @@ _DEPLOYMENT_COLUMNS = (
 
 
 def shape_deployment(row: Mapping[str, Any]) -> dict[str, Any]:
-    shaped = {name: row[name] for name in (*_DEPLOYMENT_COLUMNS, "job_id", "is_live")}
-    shaped["source"] = {"repo_url": shaped.pop("repo_url"), "branch": shaped.pop("branch")}
-    shaped["steps"] = _steps(row["state"], row["steps"])
+    shaped = {name: row[name] for name in (*_DEPLOYMENT_COLUMNS, "job_id", "is_live", "can_roll_back")}
+    shaped["source"] = {name: shaped.pop(name) for name in ("repo_url", "ref", "root")}
+    restores = row["restores_id"]
+    shaped["restores"] = restores and {"id": restores, "number": row["restores_number"]}
+    shaped["steps"] = _steps(STEPS_OF_ROLLBACK if restores else STEPS, row["state"], row["steps"])
     return shaped
 
 
-def _steps(state: str, entered: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _steps(
+    names: Sequence[DeploymentState], state: str, entered: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     known = {step["name"]: step for step in entered}
     last = entered[-1]["name"] if entered else None
     ended_badly = DeploymentState(state) in ENDED_BADLY
     steps = []
-    for name in STEPS:
+    for name in names:
         step = known.get(name)
         if step is None:
             condition = "pending"

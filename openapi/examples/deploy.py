@@ -127,8 +127,8 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", help="becomes the first label of the address")
-    parser.add_argument("repo_url", help="https or http address of a git repository")
-    parser.add_argument("--branch", help="the repository's default branch if left out")
+    parser.add_argument("repo_url", help="https:// address of a git repository")
+    parser.add_argument("--ref", help="a branch, a tag or a commit; the default branch if left out")
     parser.add_argument("--project", metavar="ID", help="your personal project if left out")
     parser.add_argument(
         "--variable", metavar="NAME=VALUE", type=variable, action="append", default=[], help="may be repeated"
@@ -148,7 +148,7 @@ def main() -> int:
     gavan = Gavan(given.url.rstrip("/"))
     try:
         gavan.enter(os.environ["GAVAN_EMAIL"], os.environ["GAVAN_PASSWORD"])
-        source = {"repo_url": given.repo_url, "branch": given.branch}
+        source = {"repo_url": given.repo_url, "ref": given.ref}
         accepted = gavan.deploy(given.name, source, dict(given.variable), given.project)
         job = gavan.follow(accepted)
         service = gavan.call("GET", f"/services/{accepted['service_id']}")

@@ -5,11 +5,11 @@ set -eu
 
 usage() {
     cat <<'END'
-Usage: deploy.sh NAME REPO_URL [BRANCH]
+Usage: deploy.sh NAME REPO_URL [REF]
 
   NAME      becomes the first label of the address; one that is yours already is deployed again
-  REPO_URL  https or http address of a git repository
-  BRANCH    the repository's default branch if left out
+  REPO_URL  https:// address of a git repository
+  REF       a branch, a tag or a commit; the default branch if left out
 
 Environment:
   GAVAN_URL       address of the panel (http://localhost:8080)
@@ -92,7 +92,7 @@ send() {
         --header "Idempotency-Key: deploy-$(date +%s)-$$"
 }
 
-source=$(printf '{"repo_url": %s, "branch": %s}' "$(quoted "$2")" "$(quoted "${3:-}")")
+source=$(printf '{"repo_url": %s, "ref": %s}' "$(quoted "$2")" "$(quoted "${3:-}")")
 status=$(authorized GET /api/v1/services --get --data-urlencode "name=$1")
 [ "$status" = 200 ] || refused "The services cannot be listed"
 service=$(field items.0.id)

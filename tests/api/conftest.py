@@ -5,22 +5,36 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from backend.config import Settings
 from backend.database import Database, now
 from backend.factors.dao import PasskeyDAO
 from backend.factors.models import Passkey
+from backend.hooks.configuration import vault_of
+from backend.hooks.dao import PushHookDAO
+from backend.hooks.models import PushHook
 from backend.mail import outbox
 from backend.oauth.dao import ClientDAO, ConsentDAO, PersonalTokenDAO, SessionDAO
 from backend.oauth.models import Consent, OAuthClient, OAuthSession, PersonalToken
 from backend.oauth.tokens import digest
 from backend.projects.dao import InvitationDAO
 from backend.projects.models import Invitation
-from tests.api.operations import APPLICATION, INVITATION, Operation, operations, order_body
+from backend.utils.ids import new_id
+from tests.api.operations import (
+    APPLICATION,
+    DEPLOY_HOOK,
+    INVITATION,
+    WEBHOOK_SECRET,
+    Operation,
+    operations,
+    order_body,
+)
 from tests.support.people import Person, UserFactory
 
 
@@ -42,7 +56,9 @@ async def stranger(user_factory: UserFactory) -> Person:
 
 
 @pytest.fixture
-async def objects(client: httpx.AsyncClient, owner: Person, database: Database) -> dict[str, str]:
+async def objects(
+    client: httpx.AsyncClient, owner: Person, database: Database, settings: Settings
+) -> dict[str, str]:
     """The ids of what the owner has, by the names that paths use."""
     answer = await client.post("/api/v1/orders", json=order_body(), headers=owner.headers)
     assert answer.status_code == 202, answer.text
@@ -75,6 +91,11 @@ async def objects(client: httpx.AsyncClient, owner: Person, database: Database) 
         passkey = Passkey(user_id=owner.id, credential_id=b"x", public_key=b"x", transports=[], synced=False)
         passkey.name = "Blue key"
         await PasskeyDAO(session).add(passkey)
+        hook = PushHook(id=new_id(), service_id=UUID(accepted["service_id"]), enabled=True, watch_paths=[])
+        hook.secret = vault_of(settings).seal(WEBHOOK_SECRET, str(hook.id))
+        hook.secret_set_at = hook.token_set_at = now()
+        hook.token_hash = digest(DEPLOY_HOOK)
+        await PushHookDAO(session).add(hook)
         elsewhere = OAuthSession(user_id=owner.id, client_id="cli", expires_at=now() + timedelta(days=1))
         await SessionDAO(session).add(elsewhere)
     return {
@@ -90,6 +111,8 @@ async def objects(client: httpx.AsyncClient, owner: Person, database: Database) 
         "application_id": APPLICATION,
         "token_id": str(token.id),
         "grant_id": str(consent.id),
+        "hook_id": str(hook.id),
+        "token": DEPLOY_HOOK,
         "role_name": "user",
         "template_name": "test",
     }

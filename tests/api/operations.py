@@ -19,6 +19,7 @@ PUBLIC = frozenset(
         *("users_verify_email", "users_reset_password", "users_request_password_reset"),
         "users_restore_email",
         *("plans_list", "templates_list", "system_health", "system_ready", "passkeys_options"),
+        *("webhooks_receive", "deploy_hooks_call"),
     }
 )
 """Answered without a token: everything else says 401."""
@@ -33,6 +34,7 @@ OWN = frozenset(
         *("me_cancel_email_change", "me_add_phone", "me_confirm_phone", "me_remove_phone"),
         *("me_export", "me_delete"),
         *("projects_create", "invitations_preview", "invitations_accept"),
+        *("source_checks_create", "deploy_keys_create"),
         *("applications_create", "tokens_create", "consent_get", "consent_decide"),
     },
 )
@@ -47,14 +49,18 @@ SHOWN = frozenset(
 )
 """Want something shown that no example can hold: a link or code that was sent, the present password."""
 
-NAMES = frozenset({"role_name", "template_name"})
-"""In paths: not ids, but names that people choose."""
+NAMES = frozenset({"role_name", "template_name", "token"})
+"""In paths: not ids, but names that people choose, and what is a secret itself."""
 
 INVITATION = "a-link-to-the-project-of-the-owner-000000000"
 """The token of an open invitation, in the fixture `objects`."""
 
 APPLICATION = "0199c2d4-9f3e-7c51-b2a4-3d5e6f708192"
 """The owner's application, in the fixture `objects`: the one of the document's examples."""
+
+WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+DEPLOY_HOOK = "gavan_deploy_of-the-service-of-the-owner-00000000000000000000000"
+"""Of the owner's service, in the fixture `objects`."""
 
 EMPTY_LISTS = frozenset(
     {"services_list", "orders_list", "jobs_list", "applications_list", "tokens_list", "grants_list"}
@@ -103,7 +109,12 @@ BODIES: dict[str, Any] = {
     "orders_create": order_body,
     "services_update": lambda: {"health_path": "/changed"},
     "variables_replace": lambda: {"variables": {"TOKEN": "another value"}},
+    "source_token_set": lambda: {"token": "tok_of_a_forge"},
+    "source_checks_create": lambda: {"repo_url": "https://git.invalid/a.git"},
+    "deploy_keys_create": dict,
     "deployments_create": dict,
+    "push_update": lambda: {"watch_paths": ["apps/"]},
+    "rollbacks_create": lambda: {"deployment_id": str(uuid4())},
     "applications_create": lambda: {
         "name": "Tide calendar",
         "confidential": True,
@@ -128,6 +139,24 @@ BODIES: dict[str, Any] = {
     "admin_roles_create": lambda: {"name": f"r{uuid4().hex[:8]}", "title": "Night watch", "permissions": []},
     "admin_roles_update": dict,
 }
+
+
+REFERRED = {"rollbacks_create": ("deployment_id",)}
+"""Fields of bodies that name one of the objects which paths name."""
+
+
+SENT: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
+    "webhooks_receive": (
+        {"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": WEBHOOK_SECRET},
+        {
+            "ref": "refs/heads/main",
+            "before": "9fceb02d0ae598e95dc970b74767f19372d61af8",
+            "after": "59b20b8d5c6ff8d09518216e87bc68a7d7a4b6a1",
+            "project": {"default_branch": "main"},
+        },
+    )
+}
+"""Headers and body of calls that are not ours to describe."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +208,13 @@ class Operation:
         sent: dict[str, Any] = {"headers": dict(headers or {}), "params": params}
         if self.id in FORMS:
             sent["data"] = FORMS[self.id]
+        elif self.id in SENT:
+            own, sent["json"] = SENT[self.id]
+            sent["headers"] |= own
         elif "requestBody" in self.document:
-            sent["json"] = BODIES[self.id]()
+            sent["json"] = BODIES[self.id]() | {
+                name: ids[name] for name in REFERRED.get(self.id, ()) if name in ids
+            }
         return await client.request(self.method, self.at(ids), **sent)
 
 

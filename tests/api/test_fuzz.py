@@ -75,6 +75,7 @@ def settings(settings_of) -> Settings:  # type: ignore[no-untyped-def]
     """Limits on attempts would hide what is behind them."""
     rates = ("login_rate_per_address", "registration_rate_per_address", "code_rate_per_subject")
     rates += ("code_rate_per_address", "invitation_rate_per_user")
+    rates += ("hook_rate_per_address", "hook_rate_per_service")
     return settings_of(
         guess_free_tries=1_000_000,
         guess_free_tries_anywhere=1_000_000,

@@ -79,6 +79,7 @@ ROWS_OF = {
     **{"members_list": "project_members", "invitations_list": "project_invitations"},
     **{"admin_users_list": "users", "admin_letters_list": "letters"},
     **{"audit_list": "audit_events", "admin_audit_list": "audit_events"},
+    "push_deliveries_list": "hook_deliveries",
 }
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from backend.config import Settings
 from backend.database import Database
 from backend.oauth import sessions
+from backend.oauth.models import Ending
 from backend.projects.membership import add_member
 from backend.users import passwords
 from tests.api.matrix import ALLOWED, EVERYBODY, MATRIX, PROVEN
@@ -78,7 +79,7 @@ async def everybody(
             await add_member(session, owner.project_id, person.id, role)
         for person in owners.values():
             await add_member(session, owner.project_id, person.id, "owner")
-        await sessions.revoke(session, owners["revoked"].session_id, sessions.SIGNED_OUT)
+        await sessions.revoke(session, owners["revoked"].session_id, Ending.SIGNED_OUT)
     people = {
         "stranger": stranger,
         "owner": owner,

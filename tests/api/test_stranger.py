@@ -105,7 +105,7 @@ class TestAnonymous:
     async def test_ids_tell_nothing(self, client: httpx.AsyncClient, walk: list[Operation]) -> None:
         """Whether something exists is not said to whoever has no token."""
         for operation in walk:
-            if operation.ids:
+            if operation.ids and operation.id not in PUBLIC:
                 nothing = dict.fromkeys(operation.ids, "00000000-0000-7000-8000-000000000000")
                 assert (await operation.call(client, nothing)).status_code == 401
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
+from backend.config import get_settings
 from backend.database import Database
 from backend.verificationcodes import codes
 from backend.verificationcodes.codes import Issued
@@ -22,6 +23,7 @@ from tests.api.operations import APPLICATION, INVITATION
 from tests.identity.authenticator import Authenticator
 from tests.identity.factors import Totp, add_passkey, add_totp
 from tests.oauth.flows import BACK, new_verifier
+from tests.support.builds import pretend_build
 from tests.support.people import PASSWORD, Person
 
 NEW_PASSWORD = "another lighthouse, farther out"
@@ -190,6 +192,21 @@ async def _role(stage: Stage, method: str, body: Any = None) -> httpx.Response:
     return await stage.ask(method, "/admin/roles/night-watch", body, who=stage.administrator)
 
 
+async def _roll_back(stage: Stage) -> None:
+    pretend_build(get_settings().engine_home, stage.objects["deployment_id"])
+    await stage.execute("UPDATE deployments SET state = 'live', build_kept = true, command = 'x'")
+
+
+async def _source_token(stage: Stage) -> None:
+    path = f"/services/{stage.objects['service_id']}/source/token"
+    assert (await stage.ask("PUT", path, {"token": "tok_of_a_forge"})).status_code == 200
+
+
+async def _deploy_key(stage: Stage) -> None:
+    path = f"/services/{stage.objects['service_id']}/source/deploy-key"
+    assert (await stage.ask("POST", path)).status_code == 201
+
+
 _LIVE = "UPDATE services s SET live_deployment_id = d.id FROM deployments d WHERE d.service_id = s.id"
 _MEMBER = "/projects/{shared}/members/{member}"
 _USER = "/admin/users/{member}"
@@ -222,6 +239,10 @@ PREPARED: Mapping[str, Prepare] = {
     "invitations_accept": _accept,
     "services_start": _after(_LIVE),
     "services_restart": _after(_LIVE),
+    "rollbacks_create": _roll_back,
+    "source_token_remove": _source_token,
+    "source_deploy_key_remove": _deploy_key,
+    "source_host_key_forget": _after("UPDATE services SET ssh_host_key = 'ssh-ed25519 SHA256:x'"),
     "admin_users_update": _as_administrator("PATCH", _USER, {"active": False, "reason": "Spam"}),
     "admin_users_set_roles": _as_administrator("PUT", f"{_USER}/roles", {"roles": ["user", "support"]}),
     "admin_view_as_end": _view_as,
@@ -232,10 +253,13 @@ PREPARED: Mapping[str, Prepare] = {
 
 _ASKED_FOR = "nothing of the account changes before the answer comes, and that is recorded"
 _READS = "reads: by POST, so that tokens stay out of addresses"
+_LOOKS = "asks a repository whether it can be read, and keeps nothing"
 
 UNRECORDED: Mapping[str, str] = {
     "oauth_introspect": _READS,
     "invitations_preview": _READS,
+    "source_check": _LOOKS,
+    "source_checks_create": _LOOKS,
     "passkeys_options": _ASKED_FOR,
     "me_passkeys_options": _ASKED_FOR,
     "me_proof_options": _ASKED_FOR,

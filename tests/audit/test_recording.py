@@ -154,7 +154,7 @@ class TestSigningIn:
         (ended,) = await events(Action.SESSION_ENDED)
         assert (ended.user_id, ended.client_id, ended.object_id) == (ada.id, "cli", started.object_id)
         assert (ended.address, ended.result) == ("203.0.113.9", "done")
-        assert ended.after == {"reason": "signed out"}
+        assert ended.after == {"reason": "signed_out"}
         for event in await events():
             assert token not in f"{event.before}{event.after}{event.object_name}"
 

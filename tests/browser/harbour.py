@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from tests.hooks import senders
 from tests.support.customer import Customer
 from tests.support.stack import Stack
 
@@ -37,6 +39,26 @@ def page(name: str, subject: str) -> dict[str, str]:
     return {"index.html": f"<!doctype html><title>{title}</title><h1>{title}</h1><p>{subject}</p>"}
 
 
+async def set_up_push(owner: Customer, service: str) -> None:
+    """On, with calls of every kind in its history; none of them deploys."""
+    path = f"/services/{service}/push"
+    made = (await owner.ask("POST", f"{path}/secret")).json()
+    settings = {"enabled": True, "watch_paths": ["/radio/", "!/radio/**/*.md"]}
+    (await owner.ask("PATCH", path, json=settings)).raise_for_status()
+    (await owner.ask("POST", f"{path}/deploy-hook")).raise_for_status()
+    subject = "Translate what the loudspeakers on the northern breakwater say in fog"
+    body = senders.github(commits=[senders.commit(senders.AFTER, subject, "docs/fog.md")])
+    body["repository"] = {"default_branch": "main"}
+    elsewhere = body | {"ref": "refs/heads/feature/loudspeakers-of-the-northern-breakwater"}
+    for headers, content in (
+        senders.from_github(made["secret"], {}, event="ping"),
+        senders.from_github(made["secret"], body),
+        senders.from_gitea(made["secret"], elsewhere),
+        senders.from_bitbucket("another one", senders.bitbucket()),
+    ):
+        await owner.http.post(urlsplit(made["url"]).path, content=content, headers=headers)
+
+
 async def build_harbour(stack: Stack, owner: Customer) -> Harbour:
     harbour = Harbour(owner, {}, "", "", "")
 
@@ -58,6 +80,7 @@ async def build_harbour(stack: Stack, owner: Customer) -> Harbour:
     await asyncio.gather(*(build(name, subjects) for name, subjects in rest.items()))
     stopped = await owner.post(f"/services/{harbour.services['crab-count']}/stop")
     stack.git.commit("ferry-bookings", {"notes.txt": "the app is elsewhere"}, message="Move the app")
+    await set_up_push(owner, harbour.services["harbour-radio"])
     broken = await owner.deploy(harbour.services["ferry-bookings"])
     harbour.failed = broken["deployment_id"]
     # The newest last: it is the first of the list.

@@ -10,6 +10,7 @@ from playwright.async_api import BrowserContext, Locator, Page, expect
 from tests.browser.watching import Watch
 from tests.support.customer import PASSWORD, Customer
 from tests.support.gates import App
+from tests.support.stack import until
 
 # Cores are shared: what has to come may come late.
 PATIENCE = 20_000
@@ -93,6 +94,7 @@ class Panel:
         assert answer.ok, await answer.text()
 
     async def sign_in(self, email: str, password: str = PASSWORD) -> None:
+        await self.settled()
         await self.field("E-mail").fill(email)
         await self.field("Password").fill(password)
         await self.button("Sign in").click()
@@ -128,8 +130,15 @@ class Panel:
         step = self.part("steps").locator(f"[data-step={name}]")
         await expect(step).to_have_attribute("data-state", state)
 
-    async def progress(self) -> int:
-        return int(await self.part("progress").get_attribute("value") or 0)
+    async def progress_beyond(self, least: int) -> int:
+        """The bar is told by the job, which may be heard of after the deployment's state."""
+
+        async def beyond() -> int:
+            value = int(await self.part("progress").get_attribute("value") or 0)
+            return value if value > least else 0
+
+        found: int = await until(beyond, PATIENCE / 1000, f"the progress is beyond {least} %")
+        return found
 
     async def visit(self) -> Page:
         """What opens from the button "Open app"."""

@@ -15,6 +15,7 @@ from tests.browser.conftest import Language, Windows
 from tests.browser.inspection import HEIGHTS, misfits, unreadable
 from tests.browser.panel import Panel
 from tests.support.customer import Customer
+from tests.support.stack import until
 
 SCOPES = ["me:read", "services:read"]
 
@@ -52,6 +53,10 @@ async def registered(customer: Customer, back: str, **changes: object) -> tuple[
     return answer["id"], answer["client_secret"]
 
 
+async def refused(caller: httpx.AsyncClient, address: str = "") -> bool:
+    return (await caller.get(f"{address}/api/v1/me")).status_code == 401
+
+
 async def test_a_personal_token(panel: Panel, customer: Customer) -> None:
     await panel.open("/applications")
     await panel.part("new-token").click()
@@ -80,7 +85,7 @@ async def test_a_personal_token(panel: Panel, customer: Customer) -> None:
         await row.get_by_role("button").click()
         await panel.part("dialog").get_by_role("button", name="Delete").click()
         await expect(row).to_have_count(0)
-        assert (await script.get("/api/v1/me")).status_code == 401
+        await until(lambda: refused(script), 20, "the token is refused")
 
 
 async def test_an_application_is_registered_and_changed(panel: Panel) -> None:
@@ -95,9 +100,25 @@ async def test_an_application_is_registered_and_changed(panel: Panel) -> None:
     )
     await panel.field("Where people are sent back to").fill("https://tides.example.com/back")
     await panel.button("Register").click()
-    assert (await panel.part("secret").inner_text()).startswith("gavan_secret_")
+    shown = panel.part("once")
+    await expect(shown.get_by_role("group", name="Client secret")).to_contain_text("gavan_secret_")
+    client_id = await panel.part("client-id").inner_text()
+    await panel.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await shown.get_by_role("button", name="Copy: Client ID").click()
+    await expect(panel.toast("Copied.")).to_be_visible()
+    clipboard = "navigator.clipboard.readText()"
+    assert await panel.page.evaluate(clipboard) == client_id
+    await shown.get_by_role("button", name="Copy: Client secret").click()
+    secret = await panel.part("secret").inner_text()
+    await panel.page.wait_for_function(f"async (secret) => await {clipboard} === secret", arg=secret)
+    assert await unreadable(panel.page, "en") == []
+    for width in HEIGHTS:
+        assert await misfits(panel.page, width) == []
+    await panel.page.set_viewport_size({"width": 1280, "height": 900})
     await panel.button("I have kept it").click()
     row = panel.part("application")
+    await row.get_by_role("button", name="Copy: Client ID").click()
+    await panel.page.wait_for_function(f"async (id) => await {clipboard} === id", arg=client_id)
     await row.get_by_role("button", name="Change Tide calendar").click()
     await expect(panel.field("Where people are sent back to")).to_have_value("https://tides.example.com/back")
     await panel.field("Name").fill("Moon calendar")
@@ -131,14 +152,15 @@ async def test_somebody_lets_an_application_in(
         url, state = standard.create_authorization_url(
             f"{panel.address}/oauth/authorize", code_verifier=verifier
         )
-        await panel.page.goto(url)
+        path = url.removeprefix(panel.address)
+        await panel.open(path)
         await panel.sign_in(customer.email, customer.password)
         await expect(panel.heading()).to_have_text("Tide calendar asks for access to your account")
         await expect(panel.part("consent-scopes")).to_contain_text("See services and their logs")
         await panel.part("deny").click()
         await expect(panel.page.get_by_text("Welcome to the tides")).to_be_visible()
         assert "error=access_denied" in await brought.get()
-        await panel.page.goto(url)
+        await panel.open(path)
         await panel.part("approve").click()
         await expect(panel.page.get_by_text("Welcome to the tides")).to_be_visible()
         token = await standard.fetch_token(
@@ -154,7 +176,7 @@ async def test_somebody_lets_an_application_in(
         await panel.part("grant").get_by_role("button").click()
         await panel.part("dialog").get_by_role("button", name="Take back").click()
         await expect(panel.part("grant")).to_have_count(0)
-        assert (await standard.get(f"{panel.address}/api/v1/me")).status_code == 401
+        await until(lambda: refused(standard, panel.address), 20, "the access is taken back")
 
 
 async def test_a_request_that_makes_no_sense(panel: Panel, customer: Customer) -> None:

@@ -18,7 +18,7 @@ DECLINED = "https://git.example.com/{}.git"
 async def ordered(customer: Customer, name: str) -> str:
     """A service whose repository does not exist; it was changed twice."""
     service = (await customer.order(name, DECLINED.format("a"), variables={"TOKEN": "hidden"}))["service_id"]
-    path, source = f"/services/{service}", {"repo_url": DECLINED.format("b"), "branch": "next"}
+    path, source = f"/services/{service}", {"repo_url": DECLINED.format("b"), "ref": "next"}
     await customer.ask("PATCH", path, json={"source": source})
     await customer.ask("PUT", f"{path}/variables", json={"variables": {"TOKEN": None, "NEW": "x"}})
     return str(service)
@@ -64,6 +64,31 @@ async def test_own_activity(panel: Panel, customer: Customer, fresh) -> None:  #
     await expect(panel.page.get_by_text("Nothing fits")).to_be_visible()
     await panel.field("From").fill("")
     await expect(events).not_to_have_count(0)
+
+
+async def test_activity_follows_the_chosen_project(panel: Panel, customer: Customer, fresh) -> None:  # type: ignore[no-untyped-def]
+    await ordered(customer, name := fresh("app"))
+    made = (await customer.ask("POST", "/projects", json={"name": "Second berth"})).json()
+    await panel.open("/activity")
+    events = panel.part("audit-event")
+    await expect(events.filter(has_text=name).first).to_be_visible()
+    await panel.part("project-switcher").select_option(made["id"])
+    await expect(events).to_have_count(1)
+    await expect(events).to_have_attribute("data-audit", "project.created")
+    await panel.part("project-switcher").select_option("")
+    await expect(events.filter(has_text=name).first).to_be_visible()
+
+
+async def test_why_a_session_ended_is_said_in_russian(windows: Windows, customer: Customer) -> None:
+    second = await windows(customer)
+    await second.open("/services")
+    await second.sign_out()
+    await second.at("/login")
+    panel = await windows(customer, language="ru")
+    await panel.open("/activity")
+    event = panel.page.locator("[data-audit='session.ended']")
+    await event.locator("summary").click()
+    await expect(event.get_by_test_id("changes")).to_contain_text("Выход из аккаунта")
 
 
 async def test_the_file(panel: Panel, customer: Customer, fresh, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

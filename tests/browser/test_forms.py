@@ -9,18 +9,18 @@ from tests.browser.conftest import Windows
 from tests.browser.panel import Panel
 from tests.support.customer import Customer
 
-SSH = "An address like git@host:path is for ssh. Give the repository's https:// address instead."
+SSH = "An ssh address names a user, a host and a path, as in git@host:path."
 
 
 async def test_a_repository_and_a_name_are_refused_in_particular(panel: Panel) -> None:
     await panel.open("/services/new")
-    await panel.fill_order("Ship_Yard", "git@git.example.com:me/app.git")
+    await panel.fill_order("Ship_Yard", "git@git.example.com:")
     await panel.part("order-submit").click()
     await expect(panel.error_of("Repository")).to_have_text(SSH)
     await expect(panel.error_of("Name").first).to_have_text("Begin with a lowercase Latin letter.")
     await panel.field("Repository").fill("git.example.com/me/app.git")
     await expect(panel.error_of("Repository")).to_have_text(
-        "The address must begin with https:// or http://."
+        "The address must look like https://host/path or git@host:path."
     )
     signs = "Only lowercase Latin letters, digits and single hyphens."
     for name in ("ship--yard", "ship.yard"):

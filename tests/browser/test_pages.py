@@ -51,9 +51,35 @@ async def _wrong_registration(panel: Panel) -> None:
     await expect(panel.page.locator("#email")).to_have_attribute("aria-invalid", "true")
 
 
+async def _token(panel: Panel) -> None:
+    await panel.page.locator("#source-token").fill("tok_of_the_forge")
+    await panel.part("save-token").click()
+    await expect(panel.part("remove-token")).to_be_visible()
+    await panel.part("check-access").click()
+    await expect(panel.part("check-result")).to_be_visible()
+
+
+async def _key(panel: Panel) -> None:
+    await panel.page.locator("#repo_url").fill("git@git.example.com:harbour/crab-count.git")
+    await panel.page.locator("form [type=submit]").first.click()
+    await expect(panel.part("public-key")).to_be_visible()
+    await panel.page.locator("details summary").click()
+
+
+async def _order_by_key(panel: Panel) -> None:
+    await panel.page.locator("#repo_url").fill("git@github.com:harbour/ferry-bookings.git")
+    await panel.part("make-key").click()
+    await expect(panel.part("public-key")).to_be_visible()
+
+
 async def _deletion(panel: Panel) -> None:
     await panel.part("delete").click()
     await expect(panel.part("dialog")).to_be_visible()
+
+
+async def _rollback(panel: Panel) -> None:
+    await panel.part("roll-back-1").click()
+    await expect(panel.part("changes")).to_be_visible()
 
 
 async def _account_menu(panel: Panel) -> None:
@@ -76,6 +102,11 @@ async def _new_token(panel: Panel) -> None:
     await panel.part("new-token").click()
     await panel.part("token-form").locator("[type=submit]").click()
     await expect(panel.page.locator("#token-name")).to_have_attribute("aria-invalid", "true")
+
+
+async def _guides(panel: Panel) -> None:
+    for guide in await panel.part("guides").locator("summary").all():
+        await guide.click()
 
 
 async def _event(panel: Panel) -> None:
@@ -127,10 +158,16 @@ PLACES: dict[str, list[Place]] = {
         Place("service-stopped", "/services/{crab-count}", "crab-count"),
         Place("service-failed", "/services/{lighthouse-keeper-and-fog-signal-control}", "lighthouse-keeper"),
         Place("deployments", "/services/{ferry-bookings}/deployments", "ferry-bookings"),
+        Place("rollback", "/services/{tide-tables}/deployments", "tide-tables", _rollback),
         Place("logs", "/services/{tide-tables}/logs", "tide-tables"),
         Place("deployment", "/deployments/{live}", "tide-tables"),
         Place("variables", "/services/{tide-tables}/variables", "tide-tables"),
         Place("deployment-failed", "/deployments/{failed}", "ferry-bookings"),
+        Place("push", "/services/{harbour-radio}/push", "harbour-radio", _guides),
+        Place("push-none", "/services/{crab-count}/push", "crab-count"),
+        Place("source", "/services/{tide-tables}/source", "tide-tables", _token),
+        Place("source-ssh", "/services/{crab-count}/source", "crab-count", _key),
+        Place("order-ssh", "/services/new", "order.title", _order_by_key),
         Place("settings", "/services/{tide-tables}/settings", "tide-tables"),
         Place("jobs", "/jobs", "nav.jobs"),
         Place("activity-event", "/activity?action=service.ordered", "nav.activity", _event),

@@ -7,16 +7,17 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Language, Windows
 from tests.browser.inspection import HEIGHTS, misfits, unreadable
 from tests.browser.panel import Panel
 from tests.support.customer import Customer
 from tests.support.mailbox import Mailbox
-from tests.support.stack import Stack
+from tests.support.stack import Stack, until
 
 WIDTHS = (360, 1440)
+NIGHT_WATCH = "Night watch of the Oberweserdampfschifffahrtsgesellschaft and all its lighthouses"
 
 
 @pytest.fixture
@@ -52,6 +53,9 @@ async def test_invited_accepted_changed_removed(
     await owner.at("/projects/[0-9a-f-]{36}")
     await expect(owner.heading()).to_have_text("Harbour office")
     project = urlsplit(owner.page.url).path
+    danger = owner.page.locator(".danger-zone")
+    await expect(owner.part("project-leave")).to_be_disabled()
+    await expect(danger).to_contain_text("the only owner and the only member, so you cannot leave. Invite")
 
     form = owner.part("invite-form")
     await form.get_by_label("E-mail").fill("no address")
@@ -73,16 +77,22 @@ async def test_invited_accepted_changed_removed(
     await expect(other.part("member")).to_have_count(2)
     await expect(other.part("invite-form")).to_be_hidden()
     await expect(other.part("project-switcher")).to_be_visible()
+    await expect(other.part("project-leave")).to_be_enabled()
     await fits(other, width)
     # A link that was used is said to be, to somebody else and again to the same person.
     await other.open(f"{link.path}?{link.query}")
     await expect(other.part("invitation")).to_contain_text("You are a member of Harbour office already.")
 
     await owner.reload()
+    await expect(owner.part("project-leave")).to_be_disabled()
+    await expect(danger).to_contain_text("cannot leave. Hand the project over to another member first.")
     role = owner.field(f"Role of {name}")
     await expect(role).to_have_value("developer")
+    await role.select_option("owner")
+    await expect(owner.part("project-leave")).to_be_enabled()
     await role.select_option("viewer")
-    await expect(owner.toast("The role was changed.")).to_be_visible()
+    await expect(owner.part("project-leave")).to_be_disabled()
+    await expect(owner.toast("The role was changed.").last).to_be_visible()
     await other.open(project)
     await expect(other.part("member").filter(has_text=mate.email)).to_contain_text("Viewer")
 
@@ -134,6 +144,11 @@ async def test_pages_fit_and_can_be_read(
     assert found == []
 
 
+async def notes(route: Route, told: list[str]) -> None:
+    told.append(route.request.headers.get("referer", ""))
+    await route.continue_()
+
+
 async def test_a_link_leads_through_sign_in(
     stack: Stack, windows: Windows, customer: Customer, mate: Customer, mailbox: Mailbox
 ) -> None:
@@ -145,10 +160,28 @@ async def test_a_link_leads_through_sign_in(
     link = urlsplit(letter.links[0])
     panel = await windows()
     panel.watch.allow(400, "/oauth/token")
+    told: list[str] = []
+    await panel.page.route("**/api/**", lambda route: notes(route, told))
     await panel.open(f"{link.path}?{link.query}")
-    await panel.at(r"/login\?next=.*")
+    # Through sign-in and registration the link goes on, its secret stays out of the address.
+    await panel.at(r"/login\?next=%2Finvitation")
+    await panel.link("Register").click()
+    await panel.at(r"/register\?next=%2Finvitation")
+    await panel.link("Sign in").click()
     await panel.sign_in(mate.email, mate.password)
     await expect(panel.part("accepting")).to_contain_text(mate.email)
+    await panel.at("/invitation")
+    # By the account menu in another language, the page still knows it.
+    await panel.part("account").click()
+    await panel.part("account-menu").get_by_text("Русский").click()
+    await expect(panel.part("accepting")).to_contain_text(mate.email)
+    await panel.part("account-menu").get_by_text("English").click()
+    await expect(panel.heading()).to_have_text("Invitation")
+    secret = link.query.removeprefix("token=")
+    assert told
+    assert not [address for address in told if secret in address]
+    await panel.open("/invitation")
+    await expect(panel.part("invitation")).to_contain_text("The link is gone")
     panel.watch.allow(422, "/api/v1/invitations/preview")
     await panel.open("/invitation?token=nothing")
     await expect(panel.part("invitation")).to_contain_text("This link leads nowhere")
@@ -160,15 +193,16 @@ async def test_lists_and_orders_follow_the_chosen_project(
     made = await customer.ask("POST", "/projects", json={"name": "Second berth"})
     assert made.status_code == 201, made.text
     panel = await windows(customer)
-    asked: list[str] = []
-    panel.page.on("request", lambda request: asked.append(request.url))
     await panel.open("/services")
-    await panel.part("project-switcher").select_option(label="Second berth")
+    narrowed = re.compile(rf"/api/v1/(services|jobs)\?.*project_id={made.json()['id']}")
+    async with panel.page.expect_request(narrowed) as services:
+        await panel.part("project-switcher").select_option(label="Second berth")
+    assert "/services?" in (await services.value).url
     await panel.settled()
     await expect(panel.part("project-switcher")).to_have_value(made.json()["id"])
-    await panel.go("/jobs")
-    for path in ("services", "jobs"):
-        assert any(f"/{path}?" in url and f"project_id={made.json()['id']}" in url for url in asked)
+    async with panel.page.expect_request(narrowed) as jobs:
+        await panel.go("/jobs")
+    assert "/jobs?" in (await jobs.value).url
     await panel.go("/services/new")
     await expect(panel.field("Project").last).to_have_value(made.json()["id"])
 
@@ -227,6 +261,10 @@ async def test_looking_at_an_account(
     await expect(banner).to_have_count(0)
 
 
+async def shut_out(somebody: Customer) -> bool:
+    return (await somebody.ask("GET", "/me")).status_code == 401
+
+
 async def test_blocked_and_let_in_again(
     stack: Stack, windows: Windows, admin: Customer, mate: Customer, mailbox: Mailbox
 ) -> None:
@@ -244,6 +282,7 @@ async def test_blocked_and_let_in_again(
     assert "nobody asked for" in (await mailbox.letter(to=mate.email, template="account_blocked")).text
     for status, path in ((401, "/api/v1/.*"), (400, "/oauth/token")):
         other.watch.allow(status, path)
+    await until(lambda: shut_out(mate), 20, "the sessions have ended")
     await other.go("/jobs")
     await other.at(r"/login\?next=.*")
     await panel.part("unblock").click()
@@ -257,7 +296,7 @@ async def test_a_role_of_ones_own(stack: Stack, windows: Windows, admin: Custome
     await expect(panel.part("role-admin")).to_contain_text("built in")
     await panel.part("new-role").click()
     form = panel.part("new-role-form")
-    await form.get_by_label("Title").fill("Night watch")
+    await form.get_by_label("Title").fill(NIGHT_WATCH)
     await form.get_by_label("Name for programs").fill("night-watch")
     await form.get_by_role("button", name="Make role").click()
     card = panel.part("role-night-watch")
@@ -270,14 +309,27 @@ async def test_a_role_of_ones_own(stack: Stack, windows: Windows, admin: Custome
 
     me = await mate.get("/me")
     await panel.open(f"/admin/users/{me['id']}")
-    await panel.part("user-roles").get_by_label("Night watch").check()
+    await panel.part("user-roles").get_by_label(NIGHT_WATCH).check()
     await panel.part("user-roles").get_by_role("button", name="Save").click()
     await expect(panel.toast("The roles were changed.")).to_be_visible()
-    assert "admin:overview" in (await mate.get("/me"))["permissions"]
+    await until(lambda: holds(mate), 20, "the role is given")
+    await panel.open(f"/admin/users?q={mate.email}")
+    row = panel.part("user")
+    await expect(row).to_contain_text(NIGHT_WATCH)
+    for width in WIDTHS:
+        await fits(panel, width)
+        # However long a role is called, the person's name beside it has room.
+        name = await row.locator(".row-name").bounding_box()
+        assert name
+        assert name["height"] < 60
 
     await panel.open("/admin/roles")
     await card.locator("summary").click()
     await card.get_by_role("button", name="Delete role").click()
     await panel.part("delete-role-form").get_by_role("button", name="Delete role").click()
     await expect(card).to_have_count(0)
-    assert "admin:overview" not in (await mate.get("/me"))["permissions"]
+    await until(lambda: holds(mate, False), 20, "the role is taken")
+
+
+async def holds(somebody: Customer, wanted: bool = True) -> bool:
+    return ("admin:overview" in (await somebody.get("/me"))["permissions"]) is wanted

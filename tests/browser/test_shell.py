@@ -151,6 +151,7 @@ async def test_without_a_mouse(stack: Stack, guest: Panel, customer: Customer, f
     await keyboard.press("Enter")
     await guest.at("/deployments/[0-9a-f-]+")
     await guest.state("live")
+    await expect(guest.part("open-app")).to_be_visible()
     await _tab_to(guest, "[data-testid=open-app]")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from playwright.async_api import Page, expect
 
 from tests.browser.inspection import misfits, unreadable
-from tests.browser.panel import Panel
+from tests.browser.panel import PATIENCE, Panel
+from tests.support.stack import until
 
 COMPLAINTS = {
     "console error: out loud": "console.error('out loud')",
@@ -29,11 +30,10 @@ async def test_the_watch_hears(guest: Panel) -> None:
 
 
 async def _heard(panel: Panel, complaint: str) -> None:
-    for _ in range(100):
-        if any(complaint in one for one in panel.watch.complaints):
-            return
-        await panel.page.evaluate("() => new Promise(requestAnimationFrame)")
-    raise AssertionError(panel.watch.complaints)
+    def heard() -> bool:
+        return any(complaint in one for one in panel.watch.complaints)
+
+    await until(heard, PATIENCE / 1000, f"{complaint!r} is among {panel.watch.complaints}")
 
 
 FAULTS = {

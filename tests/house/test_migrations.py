@@ -14,9 +14,10 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, Table, insert, inspect, select
+from sqlalchemy import Connection, MetaData, Table, insert, inspect, select, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from backend import models
 from tests.support.servers import ROOT, postgres_url
 
 # What a check constraint lets through; everything else is filled by its type.
@@ -31,6 +32,8 @@ FITTING: dict[tuple[str, str], Any] = {
     ("sign_ins", "result"): "done",
     ("webauthn_challenges", "purpose"): "proof",
     ("letters", "channel"): "email",
+    ("hook_deliveries", "forge"): "github",
+    ("hook_deliveries", "outcome"): "ignored",
     ("letters", "state"): "queued",
 }
 
@@ -144,6 +147,65 @@ async def test_up_and_down_with_data(config: Config, url: str) -> None:
     await alembic(command.upgrade, config, "head")
     # Again and it changes nothing.
     await alembic(command.upgrade, config, "head")
+
+
+async def test_a_rollback_that_serves_is_taken_back(config: Config, url: str) -> None:
+    """The version before knows a build only by its own deployment, and deletes what it does not know."""
+    await alembic(command.upgrade, config, "0008")
+    await with_connection(url, fill)
+    await alembic(command.upgrade, config, "0009")
+    built, serving, waiting = await with_connection(url, _rolled_back)
+    await alembic(command.downgrade, config, "0008")
+    await alembic(command.upgrade, config, "0009")
+    service, job, deployments = await with_connection(url, _outcome)
+    assert service == (built, built)
+    assert job == "cancelled"
+    assert deployments == {
+        built: ("live", None, built, True),
+        serving: ("superseded", None, serving, False),
+        waiting: ("superseded", None, waiting, False),
+    }
+
+
+def _rolled_back(connection: Connection) -> tuple[uuid.UUID, ...]:
+    """A release that was left by a rollback to itself, which serves, and another one that waits."""
+    metadata = MetaData()
+    metadata.reflect(connection)
+    deployments, services, jobs = (metadata.tables[name] for name in ("deployments", "services", "jobs"))
+    built = connection.execute(select(deployments)).mappings().one()
+    serving, waiting = uuid.uuid4(), uuid.uuid4()
+    again = dict(built) | {"trigger": "rollback", "restores_id": built["id"]}
+    again |= {"reason_code": None, "build_kept": False}
+    left = {"state": "rolled_back", "reason_code": "rolled_back", "build_kept": True}
+    connection.execute(update(deployments).values(left))
+    connection.execute(insert(deployments).values(again | {"id": serving, "number": 2, "state": "live"}))
+    connection.execute(insert(deployments).values(again | {"id": waiting, "number": 3, "state": "checking"}))
+    connection.execute(
+        update(services).values(live_deployment_id=serving, routed_deployment_id=waiting, deleted_at=None)
+    )
+    connection.execute(update(jobs).values(kind="service.rollback", deployment_id=waiting))
+    return built["id"], serving, waiting
+
+
+def _outcome(connection: Connection) -> tuple[Any, Any, dict[uuid.UUID, Any]]:
+    metadata = MetaData()
+    metadata.reflect(connection)
+    deployments, services, jobs = (metadata.tables[name].c for name in ("deployments", "services", "jobs"))
+    service = connection.execute(select(services.live_deployment_id, services.routed_deployment_id)).one()
+    known = (deployments.state, deployments.reason_code, deployments.build_id, deployments.build_kept)
+    rows = connection.execute(select(deployments.id, *known))
+    return tuple(service), connection.scalar(select(jobs.state)), {row[0]: tuple(row[1:]) for row in rows}
+
+
+def test_what_refers_to_its_own_table_is_indexed() -> None:
+    """Or the whole table is read for each row of it that is deleted."""
+    bare = {
+        f"{table.name}.{key.parent.name}"
+        for table in models.metadata.sorted_tables
+        for key in table.foreign_keys
+        if key.column.table is table and not any(index.columns[0] is key.parent for index in table.indexes)
+    }
+    assert bare == set()
 
 
 async def test_the_end_is_what_the_models_say(config: Config) -> None:

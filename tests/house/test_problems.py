@@ -120,6 +120,7 @@ def test_codes_are_stable() -> None:
         "Forbidden": (403, "forbidden"),
         "NotFound": (404, "not_found"),
         "Conflict": (409, "conflict"),
+        "ContentTooLarge": (413, "content_too_large"),
         "Invalid": (422, "invalid"),
         "TooManyRequests": (429, "too_many_requests"),
         "Unavailable": (503, "unavailable"),

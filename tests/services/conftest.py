@@ -10,9 +10,11 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from backend.config import Settings
 from backend.database import Database
 from backend.jobs.models import Job
 from backend.services.models import Deployment, Order, Service, ServiceVariable
+from tests.services.releases import Harbour
 from tests.support.people import Person, UserFactory
 
 URL = "https://git.example.com/me/hello.git"
@@ -30,7 +32,7 @@ def order_body(**changes: Any) -> dict[str, Any]:
         "template_id": "git-app",
         "plan_id": "dinghy",
         "name": f"t-{uuid4().hex[:10]}",
-        "source": {"repo_url": URL, "branch": "main"},
+        "source": {"repo_url": URL, "ref": "main"},
         "variables": {},
     }
     return body | changes
@@ -44,6 +46,11 @@ def order(client: httpx.AsyncClient, ada: Person) -> Ask:
         return await client.post("/api/v1/orders", json=order_body(**changes), headers=ada.headers)
 
     return ask
+
+
+@pytest.fixture
+async def harbour(client: httpx.AsyncClient, database: Database, settings: Settings, ada: Person) -> Harbour:
+    return Harbour(client, database, settings, ada)
 
 
 @pytest.fixture

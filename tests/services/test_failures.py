@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backend.engines.errors import EngineError, Reason, Retry
-from backend.engines.units import exited
+from backend.engines.exits import exited
 from backend.services.environment import Redactor
 from backend.services.failures import reason_of, told
 from backend.services.models import Service, ServiceStatus

@@ -18,7 +18,8 @@ REFUSED = {
             "../repo",
             "ftp://git.example.com/a",
         ),
-        *("ssh://git@git.example.com/a.git", "git@git.example.com:a.git", "git://git.example.com/a.git"),
+        *("git://git.example.com/a.git", "git+ssh://git.example.com/a.git", "ssh://git.example.com"),
+        *("git@git.example.com:", "git@git.example.com:-a.git", "git@git.example.com:a.git#x"),
         *(
             "ext::sh -c id",
             "javascript:alert(1)",
@@ -107,9 +108,11 @@ async def test_refused_at_once(order: Ask, counted, kind: str, url: str) -> None
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("git@git.example.com:me/app.git", "address_ssh"),
+        ("git@git.example.com:--upload-pack=x", "address_ssh"),
         ("git.example.com:me/app.git", "address_scheme"),
-        ("ssh://git@git.example.com/me/app.git", "address_ssh"),
+        ("ssh://-oProxyCommand=x@git.example.com/me/app.git", "address_ssh"),
+        ("ssh://git:word@git.example.com/me/app.git", "address_credentials"),
+        ("git@127.0.0.1:me/app.git", "address_internal"),
         ("ftp://git.example.com/a", "address_scheme"),
         ("https://me:word@git.example.com/a", "address_credentials"),
         ("https://git.example.com/a?x=1", "address_query"),

@@ -111,7 +111,7 @@ def _kinds(stack: Stack, *deployments: str) -> set[str]:
 
 
 async def soon_and_still(
-    stack: Stack, checks: list[Callable[[], Any]], what: str, seconds: float = 20
+    stack: Stack, checks: list[Callable[[], Any]], what: str, seconds: float = 60
 ) -> None:
     """Soon all is so, and it still is after two rounds of the reconciler."""
 
@@ -138,10 +138,10 @@ async def nothing_left(stack: Stack, case: Case, *deleted: str) -> None:
             and f"{case.name}.localhost" not in (stack.layout.edge / "routes.map").read_text()
         )
 
-    await until(clean, 15, f"nothing is left of {case.name}")
+    await until(clean, 60, f"nothing is left of {case.name}")
 
 
-async def all_final(customer: Customer, case: Case, seconds: float = 60) -> list[dict[str, Any]]:
+async def all_final(customer: Customer, case: Case, seconds: float = 120) -> list[dict[str, Any]]:
     """The service's jobs, once each is final, with their deployments final too."""
 
     async def ended() -> list[dict[str, Any]]:

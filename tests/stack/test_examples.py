@@ -59,8 +59,8 @@ async def test_deploys(stack: Stack, fresh: Fresh, email: str, script: str) -> N
     name = fresh("script")
     stack.git.commit(name, {"index.html": "the wrong branch"})
     stack.git.commit(name, {"index.html": f"by {script}"}, branch="next")
-    branch = ["next"] if script == "sh" else ["--branch", "next"]
-    status, out, err = await run(stack, script, name, stack.git.url(name), *branch, email=email)
+    ref = ["next"] if script == "sh" else ["--ref", "next"]
+    status, out, err = await run(stack, script, name, stack.git.url(name), *ref, email=email)
     assert (status, err) == (0, ""), out
     assert out.splitlines()[-1] == f"http://{name}.localhost:{stack.port}"
     assert (await stack.visit(name)).text == f"by {script}"
@@ -94,9 +94,11 @@ async def test_tells_what_went_wrong(stack: Stack, fresh: Fresh, email: str, scr
 
 @pytest.mark.parametrize("script", SCRIPTS)
 async def test_deploys_again(stack: Stack, fresh: Fresh, email: str, script: str) -> None:
+    """What was set in the panel meanwhile holds: here, the root folder."""
     name = fresh("second")
-    for words in ("first", "second"):
-        stack.git.commit(name, {"index.html": words})
+    for words, root in (("first", ""), ("second", "site/")):
+        stack.git.commit(name, {f"{root}index.html": words})
+        await stack.rows("UPDATE services SET root = $2 WHERE name = $1", name, root.rstrip("/"))
         status, out, err = await run(stack, script, name, stack.git.url(name), email=email)
         assert (status, err) == (0, ""), out
         assert "null" not in out.splitlines()

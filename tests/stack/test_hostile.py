@@ -31,7 +31,7 @@ from tests.support.stack import Stack, until
 
 
 async def fails(
-    stack: Stack, customer: Customer, case: Case, code: str, *words: str, seconds: float = 60
+    stack: Stack, customer: Customer, case: Case, code: str, *words: str, seconds: float = 120
 ) -> None:
     """It failed with this code and a reason that holds `words`, says so everywhere, and left nothing."""
     job = await customer.finished(case.job_id, seconds)
@@ -253,7 +253,7 @@ class TestApps:
             log = await customer.get(f"/services/{case.service_id}/log")
             return any("second life" in line["text"] for line in log["lines"])
 
-        await until(told, 10, "its last words are in its log")
+        await until(told, 30, "its last words are in its log")
         fixed = stack.git.app("repaired", f"{name}-fixed")
         stack.git.commit(name, fixed.files)
         new = Case(name, fixed, await customer.deploy(case.service_id))
@@ -292,27 +292,27 @@ async def test_what_takes_its_time_to_fail(stack: Stack, customer: Customer, fre
     async def source(code: str, word: str, behaviour: Behaviour) -> None:
         name = fresh("slow")
         git.behave(name, behaviour)
-        await fails(stack, customer, await ordered(customer, git, name), code, word, seconds=120)
+        await fails(stack, customer, await ordered(customer, git, name), code, word, seconds=240)
 
     async def refused_connection() -> None:
         accepted = await customer.order(name := fresh("nobody"), f"http://{git.address}/{name}.git")
         case = Case(name, git.app("", name), accepted)
-        await fails(stack, customer, case, "source_not_found", "no git repository", seconds=120)
+        await fails(stack, customer, case, "source_not_found", "no git repository", seconds=240)
 
     async def running(code: str, word: str, build: str | None = None, **changes: str) -> None:
         name = fresh("slow")
         case = await order(stack, customer, app(name, build=build, **changes), name)
-        await fails(stack, customer, case, code, word, seconds=120)
+        await fails(stack, customer, case, code, word, seconds=240)
 
     elsewhere = (
         "s = __import__('socket').create_server(('127.0.0.1', 0)); print(s.getsockname()); time.sleep(600)"
     )
     angry = "Page.do_GET = lambda self: (self.send_response(500), self.end_headers())"
     await asyncio.gather(
-        source("source_timeout", "8 seconds", Behaviour.HANG),
+        source("source_timeout", "20 seconds", Behaviour.HANG),
         source("source_unreachable", "503", Behaviour.BREAK),
         refused_connection(),
-        running("build_timeout", "20 seconds", build="__import__('time').sleep(600)"),
+        running("build_timeout", "60 seconds", build="__import__('time').sleep(600)"),
         running("unit_not_listening", "PORT", before="time.sleep(600)"),
         running("unit_not_listening", "listens on", before=elsewhere),
         running("health_failed", "it answers 500", before=angry),
@@ -323,7 +323,7 @@ async def test_a_host_that_does_not_exist(stack: Stack, customer: Customer, fres
     name = fresh("nowhere")
     accepted = await customer.order(name, f"https://{name}.example.org/app.git")
     case = Case(name, stack.git.app("", name), accepted)
-    await fails(stack, customer, case, "source_unreachable", f"{name}.example.org", seconds=120)
+    await fails(stack, customer, case, "source_unreachable", f"{name}.example.org", seconds=240)
     assert await serves_nothing(stack, customer, case)
 
 

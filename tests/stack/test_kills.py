@@ -24,7 +24,7 @@ VICTIMS = [
     *(("beat", True), ("redis", True), ("postgres", False), ("apps", False), ("edge", True), ("edge", False)),
 ]
 IDS = [f"{part}{'' if group else '-alone'}" for part, group in VICTIMS]
-BOUND = 60.0
+BOUND = 120.0
 
 
 async def ends_well(customer: Customer, case: Case) -> None:

@@ -157,7 +157,7 @@ class TestCancel:
         case = await held(stack, customer, step, fresh("cancel"))
         answer = await customer.ask("POST", f"/jobs/{case.job_id}/cancel")
         assert (answer.status_code, answer.json()["cancel_requested"]) == (202, True)
-        job = await customer.finished(case.job_id, 20)
+        job = await customer.finished(case.job_id)
         deployment = await customer.deployment(case.deployment_id)
         assert {job["state"], deployment["state"], deployment["reason_code"]} == {"cancelled"}
         service = await customer.service(case.service_id)
@@ -174,7 +174,7 @@ class TestCancel:
         case = await held(stack, customer, step, old.name, before=old)
         assert (await stack.visit(old.name)).text == old.app.text
         await customer.ask("POST", f"/jobs/{case.job_id}/cancel")
-        job = await customer.finished(case.job_id, 20)
+        job = await customer.finished(case.job_id)
         assert job["state"] == "cancelled"
         assert stack.running_scripts(case.app.script) == []
         assert stack.belongings(case.deployment_id, logs=False) == []
@@ -200,7 +200,7 @@ class TestCancel:
             stack.git.open(case.gate)
             await asyncio.sleep(pause)
             answer = await customer.ask("POST", f"/jobs/{case.job_id}/cancel")
-            job = await customer.finished(case.job_id, 30)
+            job = await customer.finished(case.job_id)
             deployment = await customer.deployment(case.deployment_id)
             agreed = (job["state"], deployment["state"], deployment["is_live"])
             assert agreed in [("cancelled", "cancelled", False), ("succeeded", "live", True)]
@@ -227,7 +227,7 @@ async def test_while_it_is_handed_to_its_supervisor(
     else:
         answer = await customer.ask("DELETE", f"/services/{case.service_id}")
     assert answer.status_code == 202
-    await until(lambda: cancel_was_seen(stack, case), 20, "the deployment is being called off")
+    await until(lambda: cancel_was_seen(stack, case), 60, "the deployment is being called off")
     go_on()
     assert (await customer.finished(case.job_id))["state"] == "cancelled"
     if what == "cancel":
@@ -270,7 +270,7 @@ class TestDelete:
     async def test_the_name_is_free_again(self, stack: Stack, customer: Customer, fresh: Fresh) -> None:
         first = await served(stack, customer, fresh("reuse"))
         await customer.delete(first.service_id)
-        await until(partial(nobody_serves, stack, first.name), 5, "the edge knows it no more")
+        await until(partial(nobody_serves, stack, first.name), 30, "the edge knows it no more")
         app = stack.git.app("somebody new", f"{first.name}-2")
         second = await order(stack, customer, app, first.name)
         await customer.live(second.accepted)
@@ -305,7 +305,7 @@ async def nobody_serves(stack: Stack, name: str) -> bool:
 async def nothing_left_but(stack: Stack, first: Case, second: Case) -> None:
     await until(
         lambda: not stack.belongings(first.deployment_id, first.service_id),
-        10,
+        30,
         "the first one's files are gone",
     )
     assert stack.running_scripts(first.app.script) == []

@@ -31,7 +31,7 @@ async def test_a_killed_app_comes_back_once(stack: Stack, customer: Customer, fr
     case = await served(stack, customer, fresh("killed"))
     (pid,) = stack.running_scripts(case.app.script)
     os.kill(pid, signal.SIGKILL)
-    await until(lambda: pid not in stack.running_scripts(case.app.script), 5, "it is dead")
+    await until(lambda: pid not in stack.running_scripts(case.app.script), 30, "it is dead")
     await soon_and_still(stack, [partial(serves_once, stack, customer, case)], "it serves again")
 
 
@@ -52,7 +52,7 @@ async def test_one_that_was_stopped_behind_our_back(stack: Stack, customer: Cust
     (pid,) = stack.running_scripts(case.app.script)
     # Not waited for: started again at once, it may never be seen stopped.
     stack.call_apps("stopProcessGroup", case.deployment_id, False)
-    await until(lambda: pid not in stack.running_scripts(case.app.script), 15, "it was stopped")
+    await until(lambda: pid not in stack.running_scripts(case.app.script), 30, "it was stopped")
     await soon_and_still(stack, [partial(serves_once, stack, customer, case)], "it serves again")
 
 
@@ -81,7 +81,7 @@ async def test_what_nobody_wants_is_removed(stack: Stack, customer: Customer, fr
     async def unknown() -> bool:
         return (await stack.visit(case.name)).status_code == 404
 
-    await until(unknown, 5, "the edge knows it no more")
+    await until(unknown, 30, "the edge knows it no more")
 
 
 async def test_routes_are_repaired(stack: Stack, customer: Customer, fresh: Fresh) -> None:
@@ -93,7 +93,7 @@ async def test_routes_are_repaired(stack: Stack, customer: Customer, fresh: Fres
             routes.unlink()
         else:
             routes.write_text(wrong)
-        await until(lambda: routes.exists() and routes.read_text() == right, 10, "the routes are right again")
+        await until(lambda: routes.exists() and routes.read_text() == right, 30, "the routes are right again")
     assert (await stack.visit(case.name)).text == case.app.text
 
 

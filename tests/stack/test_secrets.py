@@ -184,7 +184,7 @@ async def test_variables_of_a_service(stack: Stack, customer: Customer, fresh: F
             log = await customer.get(f"/services/{case.service_id}/log")
             return any(line["text"].startswith("I know") for line in log["lines"])
 
-        await until(printed, 10, "the app printed its variables")
+        await until(printed, 30, "the app printed its variables")
         assert look_at_processes(hunt, case.deployment_id) >= 1
 
         stack.git.commit(name, telling.files)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.stack.scenes import Fresh, held, served
 from tests.support.customer import Customer
-from tests.support.stack import Stack
+from tests.support.stack import Stack, until
 
 Event = tuple[str, Any]
 
@@ -90,7 +90,13 @@ async def test_what_a_service_prints(stack: Stack, customer: Customer, fresh: Fr
     accepted = await customer.order(name, stack.git.url(name))
     await customer.live(accepted)
     path = f"/services/{accepted['service_id']}/log"
-    page = await customer.get(path, size=1000)
+
+    async def printed() -> dict[str, Any] | None:
+        # What was printed comes to the log a moment later.
+        page = await customer.get(path, size=1000)
+        return page if any(line["text"] == "line 29" for line in page["lines"]) else None
+
+    page = await until(printed, 30, "all lines are in the log")
     texts = [line["text"] for line in page["lines"] if line["text"].startswith("line ")]
     assert texts == [f"line {number}" for number in range(30)]
     streamed = of(await events(customer, f"{path}/stream", enough=len(page["lines"])), "log")
@@ -108,6 +114,10 @@ async def test_what_a_service_prints(stack: Stack, customer: Customer, fresh: Fr
     assert not {line["cursor"] for line in again} & {line["cursor"] for line in page["lines"]}
     second = await customer.deploy(accepted["service_id"])
     await customer.live(second)
-    lines = (await customer.get(path, size=1000))["lines"]
-    assert lines[-1]["release"] == 2
+
+    async def second_speaks() -> list[dict[str, Any]] | None:
+        lines: list[dict[str, Any]] = (await customer.get(path, size=1000))["lines"]
+        return lines if lines[-1]["release"] == 2 else None
+
+    lines = await until(second_speaks, 30, "the second release is in the log")
     assert [line["release"] for line in lines] == sorted(line["release"] for line in lines)

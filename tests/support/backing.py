@@ -140,7 +140,7 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     """The application, started as uvicorn starts it, with its notices connected."""
     app = create_app(settings)
     async with app.router.lifespan_context(app):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not app.state.parts.notices.connected:
                 await asyncio.sleep(0.005)
         yield app

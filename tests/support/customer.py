@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 FINAL_JOB = ("succeeded", "failed", "cancelled")
-FINAL_DEPLOYMENT = ("live", "failed", "cancelled", "superseded")
+FINAL_DEPLOYMENT = ("live", "rolled_back", "failed", "cancelled", "superseded")
 PASSWORD = "a lighthouse on a foggy quay"
 PLAN = "dinghy"
 PAUSE = 0.08
@@ -48,7 +48,7 @@ class Customer:
         """Once, without patience; `path` is below /api/v1."""
         return await self.http.request(method, f"/api/v1{path}", **rest)
 
-    async def get(self, path: str, *, seconds: float = 40, **params: Any) -> Json:
+    async def get(self, path: str, *, seconds: float = 120, **params: Any) -> Json:
         """Tries again while parts are away: what a panel that polls would do."""
         deadline = time.monotonic() + seconds
         while True:
@@ -59,8 +59,12 @@ class Customer:
             else:
                 if answer.status_code == 200:
                     return answer.json()  # type: ignore[no-any-return]
-                assert answer.status_code >= 500, answer.text
                 problem = answer.text
+                if answer.status_code == 401:
+                    # A token is good for a quarter of an hour; some customers are there for longer.
+                    await self.sign_in(self.email, self.password)
+                else:
+                    assert answer.status_code >= 500, answer.text
             assert time.monotonic() < deadline, f"GET {path}: {problem}"
             await asyncio.sleep(PAUSE)
 
@@ -87,12 +91,15 @@ class Customer:
     def order_body(
         name: str, repo_url: str, branch: str | None = None, variables: Json | None = None, **more: Any
     ) -> Json:
-        source = {"repo_url": repo_url, "branch": branch}
+        source = {"repo_url": repo_url, "ref": branch}
         body = {"template_id": "git-app", "plan_id": PLAN, "name": name, "source": source}
         return body | {"variables": variables or {}} | more
 
     async def deploy(self, service_id: str) -> Json:
         return await self.post(f"/services/{service_id}/deployments")
+
+    async def roll_back(self, service_id: str, deployment_id: str) -> Json:
+        return await self.post(f"/services/{service_id}/rollbacks", {"deployment_id": deployment_id})
 
     async def service(self, service_id: str) -> Json:
         return await self.get(f"/services/{service_id}")
@@ -118,7 +125,7 @@ class Customer:
 
     # Waiting ------------------------------------------------------------------------------------
 
-    async def finished(self, job_id: str, seconds: float = 60) -> Json:
+    async def finished(self, job_id: str, seconds: float = 120) -> Json:
         """The job once it is final; the caller asked for nothing else."""
         deadline = time.monotonic() + seconds
         while True:
@@ -128,7 +135,7 @@ class Customer:
             assert time.monotonic() < deadline, f"not final after {seconds:.0f} s: {job}"
             await asyncio.sleep(PAUSE)
 
-    async def in_state(self, deployment_id: str, *states: str, seconds: float = 40) -> Json:
+    async def in_state(self, deployment_id: str, *states: str, seconds: float = 120) -> Json:
         deadline = time.monotonic() + seconds
         while True:
             deployment = await self.deployment(deployment_id)
@@ -138,13 +145,13 @@ class Customer:
             assert time.monotonic() < deadline, f"not {states} after {seconds:.0f} s: {deployment}"
             await asyncio.sleep(PAUSE)
 
-    async def live(self, accepted: Json, seconds: float = 60) -> Json:
+    async def live(self, accepted: Json, seconds: float = 120) -> Json:
         """The deployment of what was accepted, which must succeed."""
         job = await self.finished(accepted["job_id"], seconds)
         assert job["state"] == "succeeded", (job, await self.log_text(accepted["deployment_id"]))
         return await self.deployment(accepted["deployment_id"])
 
-    async def has_status(self, service_id: str, status: str, seconds: float = 30) -> Json:
+    async def has_status(self, service_id: str, status: str, seconds: float = 60) -> Json:
         deadline = time.monotonic() + seconds
         while True:
             service = await self.service(service_id)
@@ -153,7 +160,7 @@ class Customer:
             assert time.monotonic() < deadline, f"not {status} after {seconds:.0f} s: {service}"
             await asyncio.sleep(PAUSE)
 
-    async def delete(self, service_id: str, seconds: float = 60) -> Json:
+    async def delete(self, service_id: str, seconds: float = 120) -> Json:
         answer = await self.ask("DELETE", f"/services/{service_id}")
         assert answer.status_code == 202, answer.text
         return await self.finished(answer.json()["job_id"], seconds)

@@ -130,13 +130,18 @@ class GatedGit(GitServer):
         for name in names:
             self._gates[name].opened.set()
 
+    def close(self, name: str) -> None:
+        """From now on it is a gate where nobody has been yet; who waits at it waits for `open` no more."""
+        self._gates[name].opened.set()
+        self._gates[name] = Gate()
+
     def open_all(self) -> None:
         self.open(*self._gates)
 
     def arrivals(self, name: str) -> int:
         return self._gates[name].arrivals
 
-    async def reached(self, name: str, seconds: float = 30) -> None:
+    async def reached(self, name: str, seconds: float = 120) -> None:
         """Somebody waits, or waited, at the gate."""
         deadline = time.monotonic() + seconds
         while not self._gates[name].arrivals:

@@ -4,10 +4,12 @@ with GitServer() as server:
     server.commit("app", {"index.html": "hello"})
     server.url("app")                       # http://127.0.0.1:<port>/app.git
     server.behave("app", Behaviour.ASK_PASSWORD)
+    server.protect("app", token="s3cret")   # any username, or the one that is given
 """
 
 from __future__ import annotations
 
+import base64
 import enum
 import socketserver
 import ssl
@@ -17,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from dulwich.objects import Blob, Commit, ObjectID, Tree
+from dulwich.objects import Blob, Commit, ObjectID, Tag, Tree
 from dulwich.refs import Ref
 from dulwich.repo import MemoryRepo
 from dulwich.server import DictBackend
@@ -52,7 +54,7 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
 
 
 class GitServer:
-    """`requests` records (method, path, host header) of all that was asked."""
+    """`requests` records (method, path, host header) of all that was asked, `credentials` (path, header)."""
 
     def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self._repos: dict[str, MemoryRepo] = {}
@@ -65,6 +67,8 @@ class GitServer:
         self._scheme = "http" if tls is None else "https"
         self.host, self.port = host, int(self._server.server_address[1])
         self.requests: list[tuple[str, str, str]] = []
+        self.credentials: list[tuple[str, str]] = []
+        self._protected: dict[str, tuple[str | None, str]] = {}
         self._server.set_app(self._application)
         self._closing = threading.Event()
         self._smart: Any = None
@@ -136,9 +140,44 @@ class GitServer:
         store.add_object(tree)
         return tree.id
 
-    def behave(self, name: str, behaviour: Behaviour | str) -> None:
-        """A `Behaviour`, or the address to redirect to."""
-        self._behaviours[name] = behaviour
+    def behave(self, name: str, behaviour: Behaviour | str | None) -> None:
+        """A `Behaviour`, the address to redirect to, or None to be good again."""
+        if behaviour is None:
+            self._behaviours.pop(name, None)
+        else:
+            self._behaviours[name] = behaviour
+
+    def protect(self, name: str, *, token: str, username: str | None = None) -> None:
+        """Let in by Basic authentication only."""
+        self._protected[name] = (username, token)
+
+    def tag(self, name: str, tag: str, commit: str, *, message: str | None = None) -> str:
+        """A tag on a commit; annotated if it has a message. The id that the tag's ref names."""
+        repo, target = self._repo(name), ObjectID(commit.encode())
+        if message is not None:
+            made = Tag()
+            made.name, made.message = tag.encode(), message.encode()
+            made.tagger, made.tag_time, made.tag_timezone = b"A Customer <customer@example.org>", 0, 0
+            made.object = (Commit, target)
+            repo.object_store.add_object(made)
+            target = made.id
+        repo.refs[Ref(b"refs/tags/" + tag.encode())] = target
+        return target.decode()
+
+    def _admits(self, name: str, header: str) -> bool:
+        username, token = self._protected.get(name, (None, ""))
+        if name not in self._protected:
+            return True
+        kind, _, encoded = header.partition(" ")
+        if kind != "Basic":
+            return False
+        given, _, password = base64.b64decode(encoded).decode().partition(":")
+        return password == token and given != "" and (username is None or username == given)
+
+    def backend(self) -> DictBackend:
+        # MemoryRepo is served well, though its stubs do not say that it may be.
+        served: dict[str, Any] = {f"/{name}.git": repo for name, repo in self._repos.items()}
+        return DictBackend(served)
 
     def _repo(self, name: str) -> MemoryRepo:
         if name not in self._repos:
@@ -147,7 +186,7 @@ class GitServer:
         return self._repos[name]
 
     def _publish(self) -> None:
-        backend = DictBackend({f"/{name}.git": repo for name, repo in self._repos.items()})
+        backend = self.backend()
         self._smart, self._dumb = make_wsgi_chain(backend), make_wsgi_chain(backend, dumb=True)
 
     def _application(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -155,6 +194,11 @@ class GitServer:
         self.requests.append((environ["REQUEST_METHOD"], path, environ.get("HTTP_HOST", "")))
         name = path.strip("/").partition(".git")[0]
         behaviour = self._behaviours.get(name)
+        header = environ.get("HTTP_AUTHORIZATION", "")
+        if header:
+            self.credentials.append((path, header))
+        if not self._admits(name, header):
+            return _answer(start, "401 Unauthorized", ("WWW-Authenticate", 'Basic realm="git"'))
         match behaviour:
             case Behaviour.ASK_PASSWORD:
                 return _answer(start, "401 Unauthorized", ("WWW-Authenticate", 'Basic realm="git"'))

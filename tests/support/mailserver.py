@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -28,7 +29,8 @@ class Delivered:
 
 
 class Postman:
-    """aiosmtpd's handler. `answers` are given to the next messages, before all are taken again.
+    """aiosmtpd's handler. `answers` are given to the next messages to an address, before all are taken
+    again; to nobody else's, which may be on their way from an earlier test.
 
     With an event as `held`, messages are taken and wait for their answer until it is set; with one as
     `held_before` they get stuck earlier, and what is given up there was never taken.
@@ -36,7 +38,7 @@ class Postman:
 
     def __init__(self) -> None:
         self.delivered: list[Delivered] = []
-        self.answers: list[str] = []
+        self.answers: defaultdict[str, list[str]] = defaultdict(list)
         self.asked = self.greeted = 0
         self.held: threading.Event | None = None
         self.held_before: threading.Event | None = None
@@ -52,7 +54,8 @@ class Postman:
 
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Envelope) -> str:
         self.asked += 1
-        answer = self.answers.pop(0) if self.answers else "250 OK"
+        waiting = [queue for to in envelope.rcpt_tos if (queue := self.answers[str(to)])]
+        answer = waiting[0].pop(0) if waiting else "250 OK"
         if answer.startswith("250"):
             message = message_from_bytes(envelope.content or b"", policy=default)
             assert isinstance(message, EmailMessage)

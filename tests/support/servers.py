@@ -16,6 +16,7 @@ from alembic.config import Config
 
 from embedded import postgres, redis
 from embedded.processes import unprivileged
+from tests.support import reaper
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "only-for-this-run"
@@ -49,6 +50,7 @@ class Servers:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
+        reaper.watch(self.directory)
         data = self.directory / "postgres"
         postgres.initialise(data, PASSWORD)
         options = [part for name, value in UNSAFE.items() for part in ("-c", f"{name}={value}")]

@@ -37,6 +37,7 @@ from tests.support.customer import Customer
 from tests.support.gates import GatedGit
 from tests.support.mailserver import SENDER, MailServer, SmsServer
 from tests.support.ports import app_ports, edge_port
+from tests.support.sshgitserver import SshGitServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = tuple(BY_NAME)
@@ -49,10 +50,11 @@ QUICK = {
     "JOB_RELAY_SECONDS": "0.5",
     "RECONCILE_SECONDS": "1",
     "LETTER_LEASE_SECONDS": "6",
-    "HEALTH_TIMEOUT_SECONDS": "12",
-    "FETCH_TIMEOUT_SECONDS": "8",
+    # Not so quick that what waits at a gate runs into them while a slow machine prepares the rest.
+    "HEALTH_TIMEOUT_SECONDS": "30",
+    "FETCH_TIMEOUT_SECONDS": "20",
     "FETCH_MAX_BYTES": str(4 * 2**20),
-    "BUILD_TIMEOUT_SECONDS": "20",
+    "BUILD_TIMEOUT_SECONDS": "60",
     "BUILD_MAX_BYTES": str(64 * 2**20),
     "GUESS_FREE_TRIES": "1000",
     "GUESS_FREE_TRIES_ANYWHERE": "1000",
@@ -129,7 +131,7 @@ class Stack:
         assert victim is not None, f"{part} does not run"
         with suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(victim.pid, signal.SIGKILL)
-        await until(lambda: not processes.alive(victim), 5, f"{part} is gone")
+        await until(lambda: not processes.alive(victim), 20, f"{part} is gone")
 
     def pause(self, part: str) -> Callable[[], None]:
         """Stop a part without ending it; what is returned lets it go on, if it is still the same."""
@@ -138,7 +140,7 @@ class Stack:
         os.kill(victim.pid, signal.SIGSTOP)
         return lambda: processes.send(victim, signal.SIGCONT)
 
-    async def healthy(self, seconds: float = 40) -> None:
+    async def healthy(self, seconds: float = 120) -> None:
         """All parts run, and the API can work."""
 
         async def check() -> bool:
@@ -210,7 +212,7 @@ class Stack:
 
     # Life ---------------------------------------------------------------------------------------
 
-    def cli(self, *words: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    def cli(self, *words: str, seconds: float = 240) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "embedded.cli", *words],
             cwd=self.layout.root,
@@ -229,7 +231,7 @@ class Stack:
             env={**os.environ, **self.env},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=True,
         )
         return done.stdout
@@ -238,7 +240,9 @@ class Stack:
         """The newest warnings and errors of the panel's own processes, for whoever reads a failed test."""
         found = []
         for part in ("api", "worker", "deployer", "beat"):
-            for line in (self.layout.log / f"{part}.log").read_text(errors="replace").splitlines():
+            log = self.layout.log / f"{part}.log"
+            # Gone with the installation, if it is its own end that failed.
+            for line in log.read_text(errors="replace").splitlines() if log.exists() else ():
                 with suppress(ValueError):
                     record = json.loads(line)
                     if record["level"] in ("WARNING", "ERROR", "CRITICAL"):
@@ -273,12 +277,12 @@ def _copy_checkout(root: Path) -> None:
             shutil.copy2(source, root / name)
 
 
-def _start(folder: Path, git: GatedGit, mail: MailServer, sms: SmsServer) -> Stack:
+def _start(folder: Path, git: GatedGit, ssh: SshGitServer, mail: MailServer, sms: SmsServer) -> Stack:
     _copy_checkout(folder / "c")
     layout = Layout(folder / "c", folder / "h")
     port = edge_port()
     low, high = app_ports()
-    allowed = f"{git.address},127.0.0.1:{port},localhost:{port}"
+    allowed = f"{git.address},{ssh.address},127.0.0.1:{port},localhost:{port}"
     wanted = {**QUICK, "EDGE_PORT": str(port), "APP_PORTS": f"{low}-{high}", "GIT_ALLOWED_PRIVATE": allowed}
     wanted |= {
         "EMAIL_VERIFICATION": "required",
@@ -311,15 +315,27 @@ def gated_git() -> Iterator[GatedGit]:
 
 
 @pytest.fixture(scope="session")
-def whole_stack(gated_git: GatedGit, mail_server: MailServer, sms_server: SmsServer) -> Iterator[Stack]:
+def ssh_git(gated_git: GatedGit) -> Iterator[SshGitServer]:
+    """The same repositories, over ssh."""
+    with SshGitServer(gated_git) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def whole_stack(
+    gated_git: GatedGit, ssh_git: SshGitServer, mail_server: MailServer, sms_server: SmsServer
+) -> Iterator[Stack]:
     # Short, for a unix socket's path is.
     folder = Path(tempfile.mkdtemp(prefix="gs-"))
     reaper.watch(folder)
-    stack = _start(folder, gated_git, mail_server, sms_server)
+    stack = _start(folder, gated_git, ssh_git, mail_server, sms_server)
     yield stack
     gated_git.open_all()
     done = stack.cli("down")
-    left = stack.left_processes()
+    deadline = time.monotonic() + 20
+    # Whoever was just told to end may still be at it.
+    while (left := stack.left_processes()) and time.monotonic() < deadline:
+        time.sleep(0.1)
     for line in left:
         with suppress(ProcessLookupError):
             os.kill(int(line.split()[0]), signal.SIGKILL)

@@ -36,5 +36,21 @@ class Impatient:
             await asyncio.gather(answering, waiting, return_exceptions=True)
 
 
+class Heard:
+    """The application; `something` is set once it has sent a part of a body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.something = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_and_tell(message: Message) -> None:
+            await send(message)
+            if message.get("body"):
+                self.something.set()
+
+        await self._app(scope, receive, send_and_tell)
+
+
 def _streams(start: Message) -> bool:
     return dict(start["headers"]).get(b"content-type", b"").startswith(b"text/event-stream")

@@ -2,21 +2,27 @@
 
 import { t } from "/js/core/i18n.js";
 
-const SSH = /^(?:ssh:\/\/|[\w.-]+@[\w.-]+:(?!\/\/))/i;
+const SCP = /^([\w.-]+)@([^\s/:@[\]]+|\[[0-9a-f:.]+\]):(?!\/\/)(.*)$/i;
+const SSH = /^ssh:\/\//i;
+
+export const isSsh = (address) => SSH.test(address) || SCP.test(address);
 
 function detail(address) {
   if (/[\s\\]/.test(address)) return "address_signs";
-  if (SSH.test(address)) return "address_ssh";
-  if (!/^https?:\/\//i.test(address)) return "address_scheme";
-  if (!URL.canParse(address)) return "address_invalid";
-  const { username, password } = new URL(address);
-  if (username || password) return "address_credentials";
-  if (/[?#]/.test(address)) return "address_query";
-  return null;
+  const [, , , path] = SCP.exec(address) ?? [];
+  if (path !== undefined && (!path || path.startsWith("-"))) return "address_ssh";
+  if (path === undefined) {
+    if (!SSH.test(address) && !/^https?:\/\//i.test(address)) return "address_scheme";
+    if (!URL.canParse(address)) return "address_invalid";
+    const { username, password, pathname } = new URL(address);
+    if (password || (username && !SSH.test(address))) return "address_credentials";
+    if (SSH.test(address) && pathname.length < 2) return "address_ssh";
+  }
+  return /[?#]/.test(address) ? "address_query" : null;
 }
 
 /** The problem in words, or an empty text. */
-export function repositoryProblem(address) {
+function repositoryProblem(address) {
   const found = address && detail(address);
   return found ? t(`why.${found}`) : "";
 }

@@ -29,10 +29,11 @@ export const voyage = (steps) => html`<ol class="voyage" data-testid="steps">${s
 
 /** The steps of a deploying job, for places that know only the job. */
 function stepsOf(job) {
-  const at = job.step === "live" ? STEPS.length : STEPS.indexOf(job.step);
+  const names = job.kind === "service.rollback" ? STEPS.slice(STEPS.indexOf("releasing")) : STEPS;
+  const at = job.step === "live" ? names.length : names.indexOf(job.step);
   const over = job.state === "succeeded";
   const here = { running: "active", failed: "failed", cancelled: "failed" }[job.state] ?? "pending";
-  return STEPS.map((name, place) => ({ name, state: over || place < at ? "done" : place === at ? here : "pending" }));
+  return names.map((name, place) => ({ name, state: over || place < at ? "done" : place === at ? here : "pending" }));
 }
 
 export const progressBar = (job) =>

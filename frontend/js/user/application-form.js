@@ -74,6 +74,13 @@ function read(filled, scopes) {
   return { name: name.trim(), grants, redirect_uris: lines(uris), scopes };
 }
 
+const showSecret = (title, id, secret) =>
+  showOnce({
+    title,
+    also: { label: t("applications.client_id"), value: id },
+    secret: { label: t("applications.client_secret"), value: secret },
+  });
+
 async function save(filled, scopes) {
   const id = filled.dataset.id;
   const body = read(filled, scopes);
@@ -85,9 +92,8 @@ async function save(filled, scopes) {
   const confidential = values(filled).confidential === "yes";
   const made = await explained(post("/me/applications", { ...body, confidential }));
   filled.closest("dialog").close();
-  const also = { label: t("applications.client_id"), value: made.id };
-  if (made.client_secret) return showOnce({ title: t("applications.made", { name: made.name }), secret: made.client_secret, also });
-  return toast(t("applications.made", { name: made.name }));
+  const title = t("applications.made", { name: made.name });
+  return made.client_secret ? showSecret(title, made.id, made.client_secret) : toast(title);
 }
 
 /** @param {() => Promise<void>} changed what to do after an application was made or changed */
@@ -109,7 +115,7 @@ export const applicationActions = (changed) => ({
     submit(filled, async () => {
       const { client_secret: secret } = await post(`/me/applications/${filled.dataset.id}/secret`, { grace_hours: Number(values(filled).grace) });
       filled.closest("dialog").close();
-      showOnce({ title: t("applications.secret_new"), secret });
+      showSecret(t("applications.secret_new"), filled.dataset.id, secret);
       await changed();
     }),
 });

@@ -4,6 +4,7 @@ import { get, remove } from "/js/core/api.js";
 import { html, icon, pages, render, since } from "/js/core/dom.js";
 import { dateTime, t } from "/js/core/i18n.js";
 import { accountTabs } from "/js/shared/account-tabs.js";
+import { copy } from "/js/shared/copy.js";
 import { ask } from "/js/shared/dialog.js";
 import { toast } from "/js/shared/toast.js";
 import { applicationActions } from "/js/user/application-form.js";
@@ -43,7 +44,9 @@ const grantRow = ({ id, application, scopes, last_used_at: at }) => html`<li cla
 
 const applicationRow = (application) => html`<li class="grid-row session-row application-row" data-key="${application.id}" data-testid="application">
   <div><strong class="row-title">${application.name}</strong>
-    <span class="hint">${t(application.confidential ? "applications.with_secret" : "applications.without_secret")} · <code>${application.id}</code></span>
+    <span class="hint">${t(application.confidential ? "applications.with_secret" : "applications.without_secret")} </span>
+    <span class="row"><code class="secret">${application.id}</code><button class="icon-button" type="button" data-action="applications.copy_id" value="${application.id}"
+      aria-label="${t("applications.copy_named", { name: t("applications.client_id") })}" title="${t("applications.copy")}">${icon("copy")}</button></span>
     ${application.previous_secret_until && new Date(application.previous_secret_until) > new Date() && html`<span class="hint">${t("applications.old_secret", { date: dateTime(application.previous_secret_until) })}</span>`}
     ${allowed(application.scopes)}</div>
   <div class="hint">${t("applications.registered")} ${since(application.created_at)}</div>
@@ -97,6 +100,10 @@ export const actions = {
       { title: "applications.revoke_title", text: "applications.revoke_text", confirm: "applications.revoke", done: "applications.revoked" },
       view.grants,
     ),
+  "applications.copy_id": async (button) => {
+    await copy(button.value);
+    toast(t("applications.copied"));
+  },
   "applications.delete": (button) =>
     end(
       button,

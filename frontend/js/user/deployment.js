@@ -6,10 +6,12 @@ import { badge, html, icon, render, repeat, since, webAddress } from "/js/core/d
 import { dateTime, duration, known, t } from "/js/core/i18n.js";
 import { logView } from "/js/shared/log.js";
 import { explained, headline, reasonOfDeployment } from "/js/shared/reasons.js";
+import { mayDeploy } from "/js/shared/may.js";
+import { mayRollBack, rollbackAction, rollbackData, rollbackTexts } from "/js/shared/rollback.js";
 import { follow } from "/js/shared/stream.js";
 import { cancel, cancelButton, progressBar, voyage } from "/js/shared/voyage.js";
 
-const FINAL = ["live", "failed", "cancelled", "superseded"];
+const FINAL = ["live", "rolled_back", "failed", "cancelled", "superseded"];
 const LOG_PAGE = 1000;
 let view = null;
 
@@ -22,6 +24,9 @@ function outcome(deployment, service) {
     return html`<div class="callout" data-tone="bad" role="alert" data-testid="reason" data-reason-code="${code}"><strong>${headline({ code }, t("deployment.failed"))}</strong>
       ${explained(reasonOfDeployment(deployment))}${kept}</div>`;
   }
+  if (state === "rolled_back") {
+    return html`<div class="callout" data-tone="warn" data-testid="reason">${explained(reasonOfDeployment(deployment))}</div>`;
+  }
   if (state === "cancelled" || state === "superseded") {
     return html`<div class="callout" data-tone="warn" data-testid="reason"><strong>${t(`deployment.${state}`)}</strong>${kept}</div>`;
   }
@@ -30,6 +35,7 @@ function outcome(deployment, service) {
 
 function draw() {
   const { deployment, service, job, part } = view;
+  const { restores } = deployment;
   const url = webAddress(service.url);
   render(part("crumbs"), html`<a href="/services">${t("nav.services")}</a><a href="/services/${service.id}">${service.name}</a><a href="/services/${service.id}/deployments">${t("service.tab_deployments")}</a>`);
   render(
@@ -37,10 +43,12 @@ function draw() {
     html`<div class="page-head"><div class="stack tight">
         <div class="row"><h1>${t("deployment.number", { number: deployment.number })}</h1><span data-testid="state">${badge(deployment.state)}</span>
           ${deployment.is_live && html`<span class="tag">${t("deployment.serving")}</span>`}</div>
+        ${restores && html`<p data-testid="restores"><a href="/deployments/${restores.id}">${t("releases.restores", { number: restores.number })}</a></p>`}
         <p class="muted">${deployment.commit && html`<code>${deployment.commit.slice(0, 7)}</code> ${deployment.commit_subject} · `}<span title="${dateTime(deployment.created_at)}">${since(deployment.created_at)}</span></p>
       </div>
       <div class="row">${job && !over() && cancelButton(job)}
-        ${over() && html`<button class="button ${!deployment.is_live && "primary"}" type="button" data-action="deployment.again" data-testid="redeploy">${icon("again")}${t("service.redeploy")}</button>`}
+        ${over() && mayRollBack(deployment, service) && html`<button class="button" type="button" ${rollbackData(deployment)}>${icon("past")}${t("releases.button_this")}</button>`}
+        ${over() && mayDeploy(service) && html`<button class="button ${!deployment.is_live && "primary"}" type="button" data-action="deployment.again" data-testid="redeploy">${icon("again")}${t("service.redeploy")}</button>`}
         ${deployment.is_live && url && html`<a class="button primary" href="${url}" target="_blank" rel="noopener" data-testid="open-app">${icon("open")}${t("service.open")}</a>`}</div></div>`,
   );
   const bar = job && progressBar({ ...job, progress: deployment.state === "live" ? 100 : job.progress });
@@ -68,6 +76,7 @@ async function reload() {
   const [service, job] = await Promise.all([
     get(`/services/${deployment.service_id}`, {}, signal),
     deployment.job_id && get(`/jobs/${deployment.job_id}`, {}, signal),
+    rollbackTexts(),
   ]);
   Object.assign(view, { deployment, service, job });
   draw();
@@ -122,6 +131,7 @@ export async function mount(root, { params, signal, name }) {
 }
 
 export const actions = {
+  ...rollbackAction,
   "job.cancel": async (button) => {
     await cancel(button.dataset.job);
     await reload();

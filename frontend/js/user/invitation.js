@@ -4,6 +4,7 @@ import { post, signOut } from "/js/core/api.js";
 import { navigate, refreshAccount } from "/js/core/app.js";
 import { html, render } from "/js/core/dom.js";
 import { dateTime, known, t } from "/js/core/i18n.js";
+import { takeToken } from "/js/shared/link.js";
 import { toast } from "/js/shared/toast.js";
 
 let view = null;
@@ -29,9 +30,13 @@ const member = (offer) => html`<section class="card stack narrow"><p class="lead
 const useless = (error) => html`<div class="card state"><h2>${t("invitation.useless")}</h2>
   <p>${known(`problem.${error.code}`, error.message)}</p><a class="button" href="/projects">${t("nav.projects")}</a></div>`;
 
-export async function mount(root, { query }) {
+const lost = () => html`<div class="card state"><h2>${t("invitation.lost")}</h2><p>${t("invitation.lost_text")}</p>
+  <a class="button" href="/projects">${t("nav.projects")}</a></div>`;
+
+export async function mount(root) {
   const place = root.querySelector("[data-part=invitation]");
-  view = { token: query.token ?? "", place };
+  view = { token: takeToken(), place };
+  if (!view.token) return render(place, lost());
   try {
     const offer = await post("/invitations/preview", { token: view.token });
     render(place, offer.member ? member(offer) : offered(offer));

@@ -7,6 +7,7 @@ import { localised, t } from "/js/core/i18n.js";
 import { complete, fieldError, submit, values } from "/js/shared/form.js";
 import { planFacts, price } from "/js/shared/plans.js";
 import { checkRepository } from "/js/shared/source.js";
+import { accessActions, accessComplete, accessOf, forgetKey, offerAccess, showAccess } from "/js/user/order-access.js";
 import { readVariables, variableActions, variablesEditor } from "/js/shared/variables.js";
 
 const ICONS = { "git-app": "git", "example-python": "python", "example-node": "node", "example-static": "static" };
@@ -51,18 +52,27 @@ function previewAddress() {
 function fillSource(template) {
   const { form } = view;
   const repo = form.elements["source.repo_url"];
-  const branch = form.elements["source.branch"];
+  const ref = form.elements["source.ref"];
   const earlier = view.example;
   // An address typed by hand outlives a change of the template, an example's does not.
   if (template.example) {
     repo.value = template.example.repo_url;
-    branch.value = template.example.branch ?? "";
+    ref.value = template.example.ref ?? "";
   } else if (earlier && repo.value === earlier.repo_url) {
     repo.value = "";
-    branch.value = "";
+    ref.value = "";
   }
   repo.readOnly = Boolean(template.example);
   view.example = template.example;
+  view.part("access").hidden = Boolean(template.example);
+  showAccess();
+}
+
+/** Address, ref, folder and access as the form says them. */
+function source() {
+  const given = values(view.form);
+  const ref = given["source.ref"].trim();
+  return { repo_url: given["source.repo_url"].trim(), ...(ref && { ref }), ...accessOf(given) };
 }
 
 /** Only whoever has a choice is asked for it. */
@@ -79,7 +89,11 @@ export async function mount(root, { query, signal }) {
   variablesEditor(part("variables"), []);
   offerProjects();
   previewAddress();
-  const [templates, plans] = await Promise.all([get("/templates", {}, signal), get("/plans", {}, signal)]);
+  const [templates, plans] = await Promise.all([
+    get("/templates", {}, signal),
+    get("/plans", {}, signal),
+    offerAccess(part("access"), view.form, source),
+  ]);
   view.templates = templates.items;
   view.appsUrl = templates.apps_url;
   // The name may have been typed before the catalogue came.
@@ -100,18 +114,17 @@ async function send(form) {
     ...(given.project_id && { project_id: given.project_id }),
   };
   // An example knows its source; naming it would only repeat what the catalogue says.
-  if (!view.example) {
-    const branch = given["source.branch"].trim();
-    order.source = { repo_url: given["source.repo_url"].trim(), ...(branch && { branch }) };
-  }
+  if (!view.example) order.source = source();
   const health = given.health_path.trim();
   if (health) order.health_path = health;
   const { deployment_id: deployment } = await post("/orders", order);
+  forgetKey();
   await navigate(`/deployments/${deployment}`);
 }
 
 export const actions = {
   ...variableActions,
+  ...accessActions,
   "order.template": (input) => fillSource(view.templates.find(({ id }) => id === input.value)),
   "order.name": (input) => {
     const name = input.value.trim();
@@ -119,10 +132,12 @@ export const actions = {
     previewAddress();
   },
   // Half an address is no mistake yet: only what was said to be wrong is looked at again.
-  "order.repository": (input) =>
-    input.getAttribute("aria-invalid") === "true" && fieldError(view.form, input.name, checkRepository(input)),
+  "order.repository": (input) => {
+    if (input.getAttribute("aria-invalid") === "true") fieldError(view.form, input.name, checkRepository(input));
+    showAccess();
+  },
   "order.submit": (form) => {
     check(form);
-    return complete(form) && submit(form, () => send(form));
+    return complete(form) && (view.example || accessComplete()) && submit(form, () => send(form));
   },
 };

@@ -22,19 +22,27 @@ const renaming = (project) => html`<form class="card stack narrow" data-action="
 const act = (name, text, label, possible = true) => html`<div class="danger-row"><p>${text}</p>
   <button class="button danger" type="button" data-action="project.${name}" data-testid="project-${name}" ${!possible && html`disabled`}>${label}</button></div>`;
 
-function danger({ role, personal }) {
+function danger({ role, personal }, last) {
   if (personal && role === "owner") return html`<p class="muted">${t("people.personal_stays")}</p>`;
   const owner = role === "owner";
   const others = members().length > 1;
   return html`<section class="card stack danger-zone"><h2>${t("people.danger")}</h2>
     ${owner && act("transfer", t(others ? "people.transfer_text" : "people.transfer_nobody"), t("people.transfer"), others)}
-    ${act("leave", t("people.leave_text"), t("people.leave"))}
+    ${act("leave", t(last ? (others ? "people.leave_last" : "people.leave_alone") : "people.leave_text"), t("people.leave"), !last)}
     ${owner && act("delete", t("people.delete_text"), t("people.delete"))}</section>`;
 }
 
-function showSettings() {
+/** The members on display may be one page of many, so whether there is another owner is asked for. */
+async function isLastOwner() {
+  if (view.project.role !== "owner") return false;
+  const { items } = await get(`${view.path}/members`, { role: "owner", size: 2 }, view.signal);
+  return items.length < 2;
+}
+
+async function showSettings() {
+  const last = await isLastOwner();
   const { project } = view;
-  render(view.part("settings"), [project.role === "owner" && renaming(project), danger(project)]);
+  render(view.part("settings"), [project.role === "owner" && renaming(project), danger(project, last)]);
 }
 
 function showHead() {
@@ -47,9 +55,15 @@ function showHead() {
 export async function mount(root, { params, signal, name }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   const project = await get(`/projects/${params.id}`, {}, signal);
-  view = { part, name, project, path: `/projects/${params.id}` };
+  view = { part, name, project, signal, path: `/projects/${params.id}`, settings: null };
   showHead();
-  await showPeople(part, project, signal, showSettings);
+  const changed = () => {
+    view.settings = showSettings().catch((error) => {
+      if (error.name !== "AbortError") throw error;
+    });
+  };
+  await showPeople(part, project, signal, changed);
+  await view.settings;
 }
 
 const heirs = () => {

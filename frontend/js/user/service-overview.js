@@ -30,8 +30,8 @@ function draw() {
     html`<div class="pair">
       <div class="card stack"><h2>${t("overview.live")}</h2>${release(service.live_deployment)}</div>
       <div class="card stack"><h2>${t("overview.facts")}</h2><dl class="facts">
-        ${fact("order.repository", repository(service.source))}
-        ${fact("order.branch", service.source.branch ? html`<code>${service.source.branch}</code>` : t("order.default_branch"))}
+        ${fact("order.repository", html`${repository(service.source)}${service.source.root && html`<br><code>${service.source.root}</code>`}`)}
+        ${fact("order.ref", service.source.ref ? html`<code>${service.source.ref}</code>` : t("order.default_branch"))}
         ${fact("order.plan", plan ? html`${localised(plan.title)} · ${price(plan)}<br><span class="hint">${planFacts(plan)}</span>` : "…")}
         ${fact("order.health_path", html`<code>${service.health_path ?? "/"}</code>`)}
         ${fact("services.created", dateTime(service.created_at))}</dl></div></div>

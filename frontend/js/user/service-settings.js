@@ -1,11 +1,10 @@
-/** A service's settings: where its code comes from, how its health is asked, its plan, its end. */
+/** A service's settings: how its health is asked, its plan, its end. */
 
 import { get, patch, post } from "/js/core/api.js";
 import { html, icon, render } from "/js/core/dom.js";
 import { localised, t } from "/js/core/i18n.js";
 import { complete, submit, values } from "/js/shared/form.js";
 import { planFacts, price } from "/js/shared/plans.js";
-import { checkRepository } from "/js/shared/source.js";
 import { toast } from "/js/shared/toast.js";
 
 let view = null;
@@ -19,15 +18,9 @@ export async function open(root, { service, signal, asked }) {
     html`<form class="card stack" data-action="settings.save" data-testid="settings-form" novalidate>
       <h2>${t("service.tab_settings")}</h2>
       <div class="callout" data-tone="bad" role="alert" data-form-error hidden></div>
-      <div class="field"><label for="repo_url">${t("order.repository")}</label>
-        <input class="input" id="repo_url" name="source.repo_url" type="url" required value="${service.source.repo_url}" spellcheck="false"></div>
-      <div class="pair">
-        <div class="field"><label for="branch">${t("order.branch")} <span class="muted">${t("form.optional")}</span></label>
-          <input class="input mono" id="branch" name="source.branch" maxlength="200" value="${service.source.branch ?? ""}" placeholder="${t("order.default_branch")}" spellcheck="false"></div>
-        <div class="field"><label for="health_path">${t("order.health_path")}</label>
-          <input class="input mono" id="health_path" name="health_path" maxlength="200" pattern="/.*" value="${service.health_path ?? ""}" placeholder="/" spellcheck="false" aria-describedby="health-hint">
-          <p class="hint" id="health-hint">${t("order.health_hint")}</p></div>
-      </div>
+      <div class="field"><label for="health_path">${t("order.health_path")}</label>
+        <input class="input mono" id="health_path" name="health_path" maxlength="200" pattern="/.*" value="${service.health_path ?? ""}" placeholder="/" spellcheck="false" aria-describedby="health-hint">
+        <p class="hint" id="health-hint">${t("order.health_hint")}</p></div>
       <div class="field"><label for="plan_id">${t("order.plan")}</label>
         <select class="input" id="plan_id" name="plan_id">${plans.items.map(option)}</select></div>
       <p class="hint">${t("settings.effect")}</p>
@@ -43,7 +36,6 @@ export async function open(root, { service, signal, asked }) {
 async function save() {
   const given = values(view.form);
   await patch(`/services/${view.id}`, {
-    source: { repo_url: given["source.repo_url"].trim(), branch: given["source.branch"].trim() || null },
     health_path: given.health_path.trim() || "/",
     plan_id: given.plan_id,
   });
@@ -51,7 +43,6 @@ async function save() {
 }
 
 function saveThen(form, then) {
-  checkRepository(form.elements["source.repo_url"]);
   if (!complete(form)) return null;
   return submit(form, async () => {
     await save();

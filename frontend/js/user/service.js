@@ -5,12 +5,13 @@ import { navigate } from "/js/core/app.js";
 import { badge, html, icon, offer, render, repeat, webAddress } from "/js/core/dom.js";
 import { t } from "/js/core/i18n.js";
 import { ask } from "/js/shared/dialog.js";
+import { mayDeploy } from "/js/shared/may.js";
 import { explained, reasonOfService } from "/js/shared/reasons.js";
 import { toast } from "/js/shared/toast.js";
 import { cancelAction, followJob } from "/js/shared/voyage.js";
 
-const TABS = ["overview", "deployments", "logs", "variables", "settings"];
-// What an administrator sees of a service of others; the rest is its project's alone.
+const TABS = ["overview", "deployments", "logs", "variables", "source", "push", "settings"];
+// What an administrator sees of a service of others, and a viewer; the rest is for those who change it.
 const PUBLIC_TABS = ["overview", "deployments", "logs"];
 const SECONDS = 4;
 let view = null;
@@ -41,7 +42,7 @@ function head(service) {
       <div class="row"><h1>${service.name}</h1><span data-testid="status">${badge(service.status)}</span></div>
       ${url && html`<a class="mono" href="${url}" target="_blank" rel="noopener">${url.replace(/^https?:\/\//, "")}</a>`}
     </div>
-    <div class="row verbs">${isMember(service) && verbs(service)}
+    <div class="row verbs">${mayDeploy(service) && verbs(service)}
       ${open && html`<a class="button primary" href="${url}" target="_blank" rel="noopener" data-testid="open-app">${icon("open")}${t("service.open")}</a>`}</div>
   </div>
   ${!isMember(service) && html`<div class="callout" data-tone="warn"><p>${t("service.as_administrator")}</p></div>`}
@@ -49,7 +50,7 @@ function head(service) {
     ${explained(reasonOfService(service))}${service.active_job_id === null && html`<p><a href="/services/${service.id}/logs">${t("service.see_logs")}</a></p>`}</div>`}`;
 }
 
-const tabs = (service, current) => (isMember(service) ? TABS : PUBLIC_TABS).map((tab) => {
+const tabs = (service, current) => (mayDeploy(service) ? TABS : PUBLIC_TABS).map((tab) => {
   const href = `/services/${service.id}${tab === "overview" ? "" : `/${tab}`}`;
   return html`<a href="${href}" ${tab === current && html`aria-current="page"`}>${t(`service.tab_${tab}`)}</a>`;
 });
@@ -57,7 +58,9 @@ const tabs = (service, current) => (isMember(service) ? TABS : PUBLIC_TABS).map(
 /** On a phone the tabs scroll, and the one that is open may lie outside. */
 function showOpenTab() {
   const bar = view.part("tabs");
-  const [all, open] = [bar, bar.querySelector("[aria-current]")].map((one) => one.getBoundingClientRect());
+  const current = bar.querySelector("[aria-current]");
+  if (!current) return;
+  const [all, open] = [bar, current].map((one) => one.getBoundingClientRect());
   bar.scrollLeft += open.left - all.left - (all.width - open.width) / 2;
 }
 
@@ -85,7 +88,7 @@ async function reload() {
 
 /** A failed deployment leaves alone what served before. */
 const servesOn = (job) =>
-  job.kind === "service.deploy" && view.service.live_deployment && view.service.status === "running" &&
+  ["service.deploy", "service.rollback"].includes(job.kind) && view.service.live_deployment && view.service.status === "running" &&
   html`<p data-testid="previous-serves">${t("deployment.previous_serves")}</p>`;
 
 async function watch(id) {
@@ -141,6 +144,7 @@ export async function mount(root, { params, signal, name }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   view = { part, signal, name, id: params.id, tab, service: null, following: null };
   signal.addEventListener("abort", () => view.leaveTab?.());
+  window.addEventListener("resize", showOpenTab, { signal });
   await reload();
   repeat(() => reload().catch(() => {}), SECONDS, signal);
   await openTab(tab);

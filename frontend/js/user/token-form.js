@@ -44,7 +44,7 @@ export const tokenActions = (changed) => ({
       const body = { name: name.trim(), scopes, networks: lines(networks), ...(until ? { expires_at: until } : { never_expires: true }) };
       const made = await explained(post("/me/tokens", body));
       filled.closest("dialog").close();
-      showOnce({ title: t("applications.token_made", { name: made.name }), secret: made.token });
+      showOnce({ title: t("applications.token_made", { name: made.name }), secret: { label: t("applications.token"), value: made.token } });
       await changed();
     });
   },

@@ -1,6 +1,6 @@
 """Orders, services, deployments, variables and jobs."""
 
-from tests.api.matrix.rows import ALLOWED, DEVELOPERS, MEMBERS, SIGNED_IN, Row
+from tests.api.matrix.rows import ALLOWED, DEVELOPERS, MEMBERS, PUBLIC, SIGNED_IN, Row
 
 _ALSO_STAFF = MEMBERS.but(support=ALLOWED, administrator=ALLOWED)
 
@@ -18,11 +18,30 @@ ROWS: dict[str, Row] = {
     "services_log_stream": _ALSO_STAFF,
     "variables_list": MEMBERS,
     "variables_replace": DEVELOPERS,
+    "source_get": _ALSO_STAFF,
+    "source_token_set": DEVELOPERS,
+    "source_token_remove": DEVELOPERS,
+    "source_deploy_key_renew": DEVELOPERS,
+    "source_deploy_key_remove": DEVELOPERS,
+    "source_host_key_forget": DEVELOPERS,
+    "source_check": DEVELOPERS,
+    "source_checks_create": SIGNED_IN,
+    "deploy_keys_create": SIGNED_IN,
     "deployments_list": _ALSO_STAFF,
     "deployments_create": DEVELOPERS,
+    "deployments_changes": MEMBERS,
+    "rollbacks_create": DEVELOPERS,
     "deployments_get": _ALSO_STAFF,
     "deployments_log": _ALSO_STAFF,
     "deployments_log_stream": _ALSO_STAFF,
+    "push_get": MEMBERS,
+    "push_update": DEVELOPERS,
+    "push_secret_renew": DEVELOPERS,
+    "push_deploy_hook_renew": DEVELOPERS,
+    "push_deploy_hook_revoke": DEVELOPERS,
+    "push_deliveries_list": MEMBERS,
+    "webhooks_receive": PUBLIC,
+    "deploy_hooks_call": PUBLIC,
     "jobs_list": SIGNED_IN,
     "jobs_get": _ALSO_STAFF,
     "jobs_events": _ALSO_STAFF,

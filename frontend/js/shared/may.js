@@ -1,0 +1,9 @@
+/** What the person may do with a service; the server decides, this only spares them buttons that it refuses. */
+
+import { profile } from "/js/core/api.js";
+
+const DEPLOYING = ["owner", "developer"];
+
+export const mayDeploy = ({ project_id: project }) =>
+  profile()?.permissions?.includes("deployments:write") &&
+  profile().projects.some(({ id, role }) => id === project && DEPLOYING.includes(role));
