@@ -15,9 +15,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from backend.engines.docker.bases import REGISTRIES, BaseImages
 from backend.mail.servers import SmsGateway, SmtpServer, parse_sender
 
 ROOT = Path(__file__).resolve().parent.parent
+IMAGES = BaseImages()
 WEAK_PASSWORDS = frozenset({"", "password", "postgres", "secret", "changeme", "gavan", "admin", "redis"})
 
 
@@ -40,9 +42,20 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
-    engine: Literal["process"] = "process"
+    engine: Literal["process", "docker"] = "process"
     engine_home: Path
-    engine_socket: Path
+    engine_socket: Path | None = None
+    docker_host: str = "unix:///var/run/docker.sock"
+    docker_swarm_address: str = "127.0.0.1"
+    build_ca_bundle: Path | None = None
+    build_python_image: str = IMAGES.python
+    build_node_image: str = IMAGES.node
+    build_go_image: str = IMAGES.go
+    build_go_runtime_image: str = IMAGES.go_runtime
+    build_static_image: str = IMAGES.static
+    build_registries: Annotated[tuple[str, ...], NoDecode] = REGISTRIES
+    build_cgroup_parent: str = ""
+    build_reserve_bytes: int = Field(default=2 * 2**30, ge=0)
     engine_secret: SecretStr
     app_ports: Annotated[tuple[int, int], NoDecode] = (20000, 29999)
     data_dir: Path
@@ -74,6 +87,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     git_allowed_private: Annotated[tuple[str, ...], NoDecode] = ()
+    source_check_rate_per_user: str = "60/10minutes"
     fetch_timeout_seconds: float = Field(default=120, gt=0)
     fetch_max_bytes: int = Field(default=512 * 2**20, gt=0)
     build_timeout_seconds: float = Field(default=900, gt=0)
@@ -88,6 +102,9 @@ class Settings(BaseSettings):
     projects_per_user: int = Field(default=20, ge=1)
     invitations_per_project: int = Field(default=50, ge=1)
     invitation_rate_per_user: str = "30/hour"
+    hook_rate_per_address: str = "600/minute"
+    hook_rate_per_service: str = "60/minute"
+    hook_delivery_retention_days: int = Field(default=90, ge=1, le=3650)
     invitation_days: int = Field(default=7, ge=1, le=365)
     view_as_minutes: int = Field(default=15, ge=1, le=60)
 
@@ -96,7 +113,9 @@ class Settings(BaseSettings):
 
     database_pool_size: int = Field(default=10, ge=2)
 
-    @field_validator("git_allowed_private", "trusted_proxies", "cors_origins", mode="before")
+    @field_validator(
+        *("git_allowed_private", "trusted_proxies", "cors_origins", "build_registries"), mode="before"
+    )
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):
@@ -156,12 +175,23 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("smtp_url", "sms_gateway_url", "sms_gateway_header"),
-        *("email_verification", "breached_passwords_file"),
+        *("email_verification", "breached_passwords_file", "engine_socket", "build_ca_bundle"),
         mode="before",
     )
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("docker_swarm_address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        return str(ipaddress.IPv4Address(value))
+
+    @model_validator(mode="after")
+    def _engine_can_be_reached(self) -> Self:
+        if self.engine == "process" and self.engine_socket is None:
+            raise ValueError("ENGINE=process needs ENGINE_SOCKET")
+        return self
 
     @model_validator(mode="after")
     def _letters_can_be_sent(self) -> Self:

@@ -58,10 +58,11 @@ class Demo:
         found: list[dict[str, Any]] = [item for item in said["items"] if item["name"] == APP]
         return found[0] if found else None
 
-    def deploy(self, progress: Callable[[str], None], watch: Callable[[], None]) -> None:
-        """Have the example running: order it, or take up what an earlier run left undone."""
+    def deploy(self, progress: Callable[[str], None], watch: Callable[[], None], *, again: bool) -> None:
+        """Have the example running: order it, or take up what an earlier run left undone; `again` if it is
+        live, but on an engine of before."""
         present = self.service()
-        if present is None or present["live_deployment"] is None:
+        if again or present is None or present["live_deployment"] is None:
             self.follow(self.order(), progress, watch)
 
     def order(self) -> str:
@@ -72,13 +73,11 @@ class Demo:
             key = f"make-up-{present['id']}-{present['updated_at']}"
             answer = self._call("POST", f"/api/v1/services/{present['id']}/deployments", {}, key)
         else:
-            template = self._item("templates", lambda item: bool(item["id"] == TEMPLATE))
             plan = self._item("plans", lambda item: True)
             body = {
                 "template_id": TEMPLATE,
                 "plan_id": plan["id"],
                 "name": APP,
-                "source": template["example"],
                 "variables": {"GREETING": "Hello from Gavan"},
             }
             answer = self._call("POST", "/api/v1/orders", body, f"make-up-{time.time_ns()}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from embedded import leftovers
+from embedded import docker, leftovers, settings
 from embedded.console import say, step
 from embedded.layout import Layout, locked
 from embedded.parts import PARTS
@@ -16,7 +16,8 @@ LAST = ("redis", "postgres")
 
 def down(layout: Layout) -> None:
     with locked(layout.home / "up.lock"):
-        if not layout.run.exists():
+        env = settings.read(layout.env_file)
+        if not layout.run.exists() and not docker.is_engine(env):
             say("  nothing is running")
             return
         supervisor = Supervisor(layout)
@@ -28,7 +29,9 @@ def down(layout: Layout) -> None:
         supervisor.shut_down()
         leftovers.end_all(layout, (part for part in PARTS if part.name not in LAST))
         leftovers.end_customers(layout)
+        if docker.is_engine(env):
+            docker.stop_apps(layout, env)
         leftovers.end_all(layout, (part for part in PARTS if part.name in LAST))
         if layout.run.parent != layout.home:
-            shutil.rmtree(layout.run)
+            shutil.rmtree(layout.run, ignore_errors=True)
     say("  everything is stopped; the data stays in .gavan/")

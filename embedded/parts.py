@@ -21,6 +21,8 @@ class Part:
     """Serves the others and has none of the panel's own code: a change of that leaves it alone."""
     reads: tuple[str, ...] | None = None
     """Names of `.env` in its environment, None for all: what is close to customers holds no other's key."""
+    engine: str | None = None
+    """The value of ENGINE that it belongs to; None for any."""
     adopts: bool = False
     """A survivor of a killed supervisor is kept, because customers' services hang on it."""
     stop: signal.Signals = signal.SIGTERM
@@ -73,7 +75,15 @@ PARTS = (
         grace=20,
     ),
     Part("redis", lambda layout, env: redis.command(layout.redis_socket), backing=True, reads=()),
-    Part("apps", _apps, backing=True, reads=("ENGINE_SECRET",), adopts=True, grace=40),
+    Part(
+        "apps",
+        _apps,
+        backing=True,
+        reads=("ENGINE_SECRET",),
+        engine="process",
+        adopts=True,
+        grace=40,
+    ),
     Part(
         "edge",
         lambda layout, env: edge.command(layout),
@@ -88,3 +98,8 @@ PARTS = (
     Part("beat", _beat),
 )
 BY_NAME = {part.name: part for part in PARTS}
+
+
+def parts_of(env: Environment) -> list[Part]:
+    """The parts of an installation with these settings."""
+    return [part for part in PARTS if part.engine in (None, env.get("ENGINE", "process"))]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from embedded import processes, settings, state
+from embedded import docker, processes, settings, state
 from embedded.console import say
 from embedded.layout import Layout
-from embedded.parts import PARTS
+from embedded.parts import parts_of
 from embedded.supervisor import Supervisor
 from embedded.web import Edge
 
@@ -25,13 +25,14 @@ UNWATCHED = "unwatched"
 
 def status(layout: Layout) -> dict[str, Any]:
     """Addresses, `parts: {name: {state, pid, uptime_seconds}}`, and `healthy`: all run, the API is ready.
+    Docker is a part that is not ours, where customers' services run there.
 
     A supervisor that was killed leaves its parts running: their pid files say so.
     """
     env = settings.read(layout.env_file)
     known = Supervisor(layout, timeout=5).processes()
     parts = {}
-    for part in PARTS:
+    for part in parts_of(env):
         info = known.get(part.name, {})
         running = processes.leader(layout.run / f"{part.name}.pid")
         parts[part.name] = {
@@ -39,6 +40,9 @@ def status(layout: Layout) -> dict[str, Any]:
             "pid": running.pid if running else None,
             "uptime_seconds": info["now"] - info["start"] if info.get("pid") else None,
         }
+    if docker.is_engine(env):
+        answers = not docker.trouble(env)
+        parts["docker"] = {"state": "running" if answers else "stopped", "pid": None, "uptime_seconds": None}
     panel = env.get("PANEL_URL")
     example = state.load(layout).get("example")
     all_run = all(part["state"] == "running" for part in parts.values())

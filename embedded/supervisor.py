@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from backend.engines.supervisor import render_config
 from embedded import leftovers, processes
 from embedded.console import Failure
 from embedded.layout import Layout
-from embedded.parts import PARTS
+from embedded.parts import PARTS, Part
 
 START_SECONDS = 10.0
 STOPPED_STATES = (0, 100, 200, 1000)
@@ -29,7 +30,7 @@ def escaped(text: object) -> str:
     return str(text).replace("%", "%%")
 
 
-def panel_configuration(layout: Layout) -> str:
+def panel_configuration(layout: Layout, parts: Sequence[Part]) -> str:
     head = f"""\
 [unix_http_server]
 file={escaped(layout.panel_socket)}
@@ -65,26 +66,26 @@ stdout_logfile={escaped(layout.log / part.name)}.log
 stdout_logfile_maxbytes=5MB
 stdout_logfile_backups=2
 """
-        for index, part in enumerate(PARTS, start=1)
+        for index, part in enumerate(parts, start=1)
     ]
     return "\n".join([head, *programs])
 
 
-def write_configurations(layout: Layout) -> bool:
+def write_configurations(layout: Layout, parts: Sequence[Part] = PARTS) -> bool:
     """Write both. True when the panel's one changed, so that its supervisord must be started anew."""
     apps = layout.engine / "supervisord.conf"
     try:
         apps.write_text(render_config(layout.engine, layout.engine_socket))
     except ValueError as error:
         raise Failure(str(error), "set GAVAN_HOME to a folder without blanks in its path") from None
-    path, wanted = layout.home / "supervisord.conf", panel_configuration(layout)
+    path, wanted = layout.home / "supervisord.conf", panel_configuration(layout, parts)
     if path.exists() and path.read_text() == wanted:
         return False
     path.write_text(wanted)
     return True
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
         self.path = path
@@ -100,8 +101,8 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self.path, self.timeout = str(path), timeout
 
-    def make_connection(self, host: Any) -> _UnixConnection:
-        return _UnixConnection(self.path, self.timeout)
+    def make_connection(self, host: Any) -> UnixConnection:
+        return UnixConnection(self.path, self.timeout)
 
 
 class Supervisor:
@@ -122,14 +123,14 @@ class Supervisor:
         except (OSError, http.client.HTTPException, xmlrpc.client.Error):
             return False
 
-    def spawn(self) -> None:
+    def spawn(self, parts: Sequence[Part] = PARTS) -> None:
         """Start supervisord on its own. What an earlier one left behind is ended first, so that an answer is
-        the new one's; customers' services run on."""
+        the new one's; customers' services run on, unless `parts` no longer has what runs them."""
         if self.answers():
             return
         if old := processes.leader(self.pid_file):
             processes.end([old], signal.SIGTERM, 5)
-        leftovers.end_all(self.layout, (part for part in PARTS if not part.adopts))
+        leftovers.end_all(self.layout, (part for part in PARTS if not (part.adopts and part in parts)))
         self.layout.panel_socket.unlink(missing_ok=True)
         with (self.layout.log / "supervisor.out").open("w") as out:
             child = subprocess.Popen(
@@ -180,7 +181,8 @@ class Supervisor:
             try:
                 self.call("stopProcess", name, False)
             except xmlrpc.client.Fault as fault:
-                if "NOT_RUNNING" not in fault.faultString:
+                # Not every installation has every part.
+                if not any(code in fault.faultString for code in ("NOT_RUNNING", "BAD_NAME")):
                     raise
         while set(names) & self.alive():
             time.sleep(0.05)

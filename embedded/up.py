@@ -6,25 +6,22 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from backend.engines.sandbox import detect_isolation
-from embedded import edge, postgres, processes, settings, state
+from embedded import docker, edge, postgres, processes, settings, state
 from embedded.bootstrap import BEGAN
+from embedded.commands import Backend
 from embedded.console import Failure, say, step, warn
 from embedded.demo import APP, Demo
 from embedded.layout import Layout, locked
 from embedded.logs import files, tail
-from embedded.parts import PARTS
+from embedded.parts import Part, parts_of
 from embedded.supervisor import Supervisor, write_configurations
 from embedded.web import Edge
 
-BACKING = [part.name for part in PARTS if part.backing]
-PANEL = [part.name for part in PARTS if not part.backing]
 READY_SECONDS = 120.0
 POLL = 0.05
 STARTS_ALLOWED = 4
@@ -35,6 +32,7 @@ class Up:
         self.layout = layout
         self.supervisor = Supervisor(layout)
         self.env: dict[str, str] = {}
+        self.parts: list[Part] = []
         self.admin_password = ""
         self.starts: dict[str, set[int]] = {}
         """Of each part, the times at which it was seen to start."""
@@ -67,26 +65,40 @@ class Up:
         if port != wanted:
             warn(f"port {wanted} is taken by another program: the panel uses {port} (EDGE_PORT in .env)")
         self.edge = Edge(port)
+        self.parts = parts_of(self.env)
+        if docker.is_engine(self.env):
+            docker.demand(self.env)
+
+    @property
+    def _backing_parts(self) -> list[str]:
+        return [part.name for part in self.parts if part.backing]
+
+    @property
+    def _panel(self) -> list[str]:
+        return [part.name for part in self.parts if not part.backing]
 
     def _parts(self) -> bool:
         """True when something was started or restarted."""
-        new_supervisor = write_configurations(self.layout)
+        new_supervisor = write_configurations(self.layout, self.parts)
         new_edge = edge.prepare(self.layout, self.env)
-        wanted = state.stamp(self.layout)
+        stamp = state.stamp(self.layout)
         alive = self.supervisor.alive()
-        new_code = state.load(self.layout).get("stamp") != wanted
-        if not (new_supervisor or new_edge or new_code) and alive == {*BACKING, *PANEL}:
+        new_code = state.load(self.layout).get("stamp") != stamp
+        if not (new_supervisor or new_edge or new_code) and alive == {part.name for part in self.parts}:
             return False
         state.save(self.layout, stamp=None)
         if new_supervisor:
             self.supervisor.kill()
         self._backing(reload_edge=new_edge and "edge" in alive)
+        if state.load(self.layout).get("engine") == "docker" and not docker.is_engine(self.env):
+            # Now that no worker of before is there to bring them back.
+            docker.stop_apps(self.layout, {**self.env, "ENGINE": "docker"})
         if new_code:
             self._migrate()
-        self._start(*PANEL)
+        self._start(*self._panel)
         with step("waiting for the panel to answer"):
-            self._wait(self._panel_answers, PANEL)
-        state.save(self.layout, stamp=wanted)
+            self._wait(self._panel_answers, self._panel)
+        state.save(self.layout, stamp=stamp)
         return True
 
     def _backing(self, *, reload_edge: bool) -> None:
@@ -96,19 +108,19 @@ class Up:
             cluster = pool.submit(
                 postgres.initialise, self.layout.postgres_data, self.env["POSTGRES_PASSWORD"]
             )
-            self.supervisor.spawn()
-            self._start(*(name for name in BACKING if name != "postgres"))
+            self.supervisor.spawn(self.parts)
+            self._start(*(name for name in self._backing_parts if name != "postgres"))
             cluster.result()
             self._start("postgres")
             if reload_edge:
                 self.supervisor.call("signalProcess", "edge", "HUP")
-            self._wait(self._backing_answer, BACKING)
+            self._wait(self._backing_answer, self._backing_parts)
 
     def _backing_answer(self) -> bool:
         ask = [str(postgres.binary("pg_isready")), "--quiet", "--host", str(self.layout.run)]
         return (
             accepts(self.layout.redis_socket)
-            and accepts(self.layout.engine_socket)
+            and (docker.is_engine(self.env) or accepts(self.layout.engine_socket))
             and self.edge.status("/") != 0
             and subprocess.run(ask, check=False).returncode == 0
         )
@@ -118,13 +130,13 @@ class Up:
 
     def _migrate(self) -> None:
         running = self.supervisor.processes()
-        if any(running[name]["pid"] for name in PANEL):
+        if any(running[name]["pid"] for name in self._panel):
             with step("stopping what runs older code or settings"):
-                self.supervisor.stop(*PANEL)
+                self.supervisor.stop(*self._panel)
         with step("database schema, catalogue, administrator"):
             work = Backend(self.layout, self.env, "embedded.database", self.env["ADMIN_EMAIL"])
             work.line()
-            self._start(*PANEL)
+            self._start(*self._panel)
             work.line()
             said = json.loads(work.line())
             work.finish()
@@ -165,12 +177,14 @@ class Up:
         if published := publish(source, self.layout.examples):
             with step(f"example repositories · {', '.join(published)}"):
                 pass
-        if not state.load(self.layout).get("example"):
+        known, engine = state.load(self.layout), self.env["ENGINE"]
+        moved = known.get("engine", "process") != engine
+        if moved or not known.get("example"):
             with step("demo customer's app") as line:
                 demo = Demo(self.edge, self.env["DEMO_EMAIL"], self.env["DEMO_PASSWORD"])
                 demo.sign_in(self._verify_demo)
-                demo.deploy(line.more, self._watch)
-            state.save(self.layout, example=APP)
+                demo.deploy(line.more, self._watch, again=moved)
+            state.save(self.layout, example=APP, engine=engine)
         return APP
 
     def _verify_demo(self) -> None:
@@ -194,43 +208,10 @@ class Up:
             say(f"  Example app     {self.env['APPS_URL'].format(name=example)}")
             say(f"  Demo customer   {self.env['DEMO_EMAIL']}   password: DEMO_PASSWORD in .env")
         say()
-        if detect_isolation().name == "none":
+        if not docker.is_engine(self.env) and detect_isolation().name == "none":
             warn("no working bubblewrap: customers' apps are not isolated from each other or the panel")
         what = "Ready" if changed else "Already running, nothing to do"
         say(f"  {what} after {seconds:.1f} s.   make status · make logs · make down")
-
-
-class Backend:
-    """A command of the backend in the environment of its parts, heard line by line."""
-
-    def __init__(self, layout: Layout, env: dict[str, str], *module: str) -> None:
-        self.name = " ".join(("python", "-m", *module))
-        self.errors = (layout.log / "commands.log").open("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *module],
-            cwd=layout.root,
-            env={**os.environ, **env},
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-        )
-
-    def line(self) -> str:
-        assert self.process.stdout
-        if line := self.process.stdout.readline():
-            return line
-        self.process.wait()
-        raise self._failed()
-
-    def finish(self) -> None:
-        self.process.communicate()
-        self.errors.close()
-        if self.process.returncode != 0:
-            raise self._failed()
-
-    def _failed(self) -> Failure:
-        said = "\n".join(f"    {line}" for line in tail(Path(self.errors.name), 15))
-        return Failure(f"{self.name} failed:\n{said}", "repair it and run `make up` again")
 
 
 def accepts(path: object) -> bool:

@@ -21,6 +21,8 @@ Resolver = Callable[[str, int], list[str]]
 
 URL_LIMIT = 2000
 DEFAULT_PORTS = {"http": 80, "https": 443}
+SSH_PORT = 22
+SSH_USER = "git"
 INTERNAL_SUFFIXES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home.arpa", "onion")
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -40,7 +42,10 @@ _REFUSED = tuple(
         "fec0::/10",
     )
 )
-_SSH = re.compile(r"(?:ssh://|[\w.-]+@[\w.-]+:(?!//))", re.ASCII | re.IGNORECASE)
+_SCP = re.compile(
+    r"(?P<user>[\w.-]+)@(?P<host>[^\s/:@\[\]]+|\[[0-9a-fA-F:.]+\]):(?!//)(?P<path>.*)", re.ASCII
+)
+_SSH_USER = re.compile(r"[A-Za-z0-9_][\w.-]{0,63}", re.ASCII)
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff\\]")
 _ENDPOINT = re.compile(r"(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?", re.IGNORECASE)
@@ -76,23 +81,91 @@ class Allowed:
     def endpoint(self, host: str, port: int) -> bool:
         return (host.lower().rstrip("."), port) in self.endpoints
 
+    def opened(self, host: str, port: int) -> bool:
+        """Whether the operator listed it, so that it may be spoken to without encryption."""
+        literal = _literal(host.rstrip("."))
+        return self.endpoint(host, port) or (literal is not None and self.address(literal, port))
+
     def address(self, address: Address, port: int) -> bool:
         return (str(address), port) in self.endpoints or any(
             address.version == network.version and address in network for network in self.networks
         )
 
 
-def split_url(url: str) -> tuple[SplitResult, str, int]:
-    """The parts, the ASCII host and the port of a URL fit to fetch from. Raises `source_forbidden`."""
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A repository's address taken apart. An ssh path without `/` in front begins at the user's home."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    user: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Whom one speaks to: what a secret was given for, and is sent to nobody else."""
+        return f"{self.scheme}://{self._bracketed}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        if self.scheme == "ssh" and not self.path.startswith("/"):
+            return f"{self.user}@{self._bracketed}:{self.path}"
+        user = f"{self.user}@" if self.user else ""
+        usual = SSH_PORT if self.scheme == "ssh" else DEFAULT_PORTS[self.scheme]
+        port = "" if self.port == usual else f":{self.port}"
+        return f"{self.scheme}://{user}{self._bracketed}{port}{self.path}"
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+
+def parse_remote(url: str) -> Remote:
+    """Of `https://…`, `http://…`, `ssh://…` or `user@host:path`. Raises `source_forbidden`."""
+    _check_signs(url)
+    if (short := _SCP.fullmatch(url)) is not None:
+        return _ssh_remote(short["user"], short["host"].strip("[]"), SSH_PORT, short["path"])
+    if url[:6].lower() != "ssh://":
+        parts, host, port = split_url(url)
+        return Remote(parts.scheme, host, port, parts.path)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or SSH_PORT
+    except ValueError:
+        raise forbidden("The repository's address is not a valid URL.", "address_invalid") from None
+    if parts.password is not None:
+        raise _credentials()
+    return _ssh_remote(parts.username or SSH_USER, parts.hostname or "", port, url[6:].partition("/")[2], "/")
+
+
+def _ssh_remote(user: str, host: str, port: int, path: str, root: str = "") -> Remote:
+    if "?" in path or "#" in path:
+        raise forbidden("The repository's address must not contain `?` or `#`.", "address_query")
+    # What begins with a dash would be an option to the program that the server runs.
+    if not _SSH_USER.fullmatch(user) or not path.strip("/") or (not root and path.startswith("-")):
+        message = "An ssh address names a user, a host and a path, as in git@host:path."
+        raise forbidden(message, "address_ssh")
+    return Remote("ssh", _ascii_host(host), port, root + path, user)
+
+
+def _check_signs(url: str) -> None:
     if not url or len(url) > URL_LIMIT:
         message = f"The repository's address must have between 1 and {URL_LIMIT} characters."
         raise forbidden(message, "address_length")
     if _UNPRINTABLE.search(url):
         message = "The repository's address must not contain blanks, control characters or backslashes."
         raise forbidden(message, "address_signs")
-    if _SSH.match(url):
-        message = "An address like git@host:path is for ssh. Give the repository's https:// address instead."
-        raise forbidden(message, "address_ssh")
+
+
+def _credentials() -> EngineError:
+    message = "Take the name and password out of the address: secrets do not belong in URLs."
+    return forbidden(message, "address_credentials")
+
+
+def split_url(url: str) -> tuple[SplitResult, str, int]:
+    """The parts, ASCII host and port of a web address fit to fetch from. Raises `source_forbidden`."""
+    _check_signs(url)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -100,11 +173,10 @@ def split_url(url: str) -> tuple[SplitResult, str, int]:
     except ValueError:
         raise forbidden("The repository's address is not a valid URL.", "address_invalid") from None
     if parts.scheme not in DEFAULT_PORTS:
-        message = "Only addresses that begin with https:// or http:// can be deployed from."
+        message = "Only addresses like https://host/path and git@host:path can be deployed from."
         raise forbidden(message, "address_scheme")
     if "@" in parts.netloc:
-        message = "Take the name and password out of the address: secrets do not belong in URLs."
-        raise forbidden(message, "address_credentials")
+        raise _credentials()
     if parts.fragment or parts.query:
         raise forbidden("The repository's address must not contain `?` or `#`.", "address_query")
     return parts, _ascii_host(host), DEFAULT_PORTS[parts.scheme] if port is None else port
@@ -126,17 +198,19 @@ def _ascii_host(host: str) -> str:
     return name.lower()
 
 
-def check_url(url: str, allowed: Allowed = Allowed()) -> None:
+def check_url(url: str, allowed: Allowed = Allowed()) -> Remote:
     """Refuse what can be told to be wrong without the network, so that an order fails at once."""
-    _, host, port = split_url(url)
+    remote = parse_remote(url)
+    host, port = remote.host, remote.port
     if allowed.endpoint(host, port):
-        return
+        return remote
     name = host.rstrip(".")
     if (literal := _literal(name)) is not None:
         vet(literal, port, allowed)
     elif "." not in name or any(name == end or name.endswith(f".{end}") for end in INTERNAL_SUFFIXES):
         message = f"{name} is an internal address; the repository must be on a public one."
         raise forbidden(message, "address_internal")
+    return remote
 
 
 def _literal(host: str) -> Address | None:

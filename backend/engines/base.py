@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from backend.engines.access import Access as Access
 from backend.engines.errors import EngineError as EngineError
 from backend.engines.errors import Reason as Reason
 from backend.engines.errors import Retry as Retry
@@ -35,13 +36,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class FetchSpec:
-    """A git source: `branch` None is the remote's default; `commit` pins what an earlier attempt resolved."""
+    """A git source: `ref` is a branch, a tag or a commit, None the default branch; `commit` pins what an
+    earlier attempt resolved."""
 
     deployment_id: str
     service_id: str
     url: str
-    branch: str | None = None
+    ref: str | None = None
     commit: str | None = None
+    root: str = ""
+    """The folder that is deployed, as `apps/web`; nothing beside it is written."""
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Fetched:
     """Full hexadecimal object id."""
     subject: str
     """First line of the commit message, at most 200 characters."""
+    host_key: str | None = None
+    """Of an ssh server that was visited for the first time: give it as `Access.host_key` from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +71,9 @@ class BuildSpec:
 @dataclass(frozen=True, slots=True)
 class Built:
     kind: str
-    """What was recognised: `procfile`, `python`, `node` or `static`."""
+    """What was recognised: `procfile`, `python`, `node`, `go`, `static`, or `dockerfile`, the tree's own."""
     command: str
-    """The command line that serves the app; `PORT` is in its environment."""
+    """The command line that serves the app; `PORT` is in its environment. An image runs its own instead."""
     size_bytes: int
 
 
@@ -83,6 +90,8 @@ class CheckSpec:
 class ReleaseSpec(CheckSpec):
     project_id: str
     """Releases of one project may share a network; those of two never do."""
+    build_id: str
+    """The deployment whose build runs: its own id, or that of a kept release which is brought back."""
     command: str
     limits: Limits
     env: Mapping[str, str] = field(repr=False)
@@ -97,6 +106,10 @@ class UnitState(enum.StrEnum):
     EXITED = "exited"
     STOPPED = "stopped"
     FATAL = "fatal"
+
+
+ALIVE = frozenset({UnitState.STARTING, UnitState.RUNNING, UnitState.BACKOFF})
+"""It runs, or comes back by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +157,7 @@ class Caution:
 class EngineInfo:
     name: str
     isolation: str
-    """`bubblewrap` or `none`."""
+    """`bubblewrap`, `containers` or `none`."""
     warnings: list[Caution]
 
 
@@ -160,8 +173,9 @@ class Engine(ABC):
     async def fetch(self, spec: FetchSpec, report: Report) -> Fetched:
         """Put the source of `spec` into the deployment's folder. A second call starts over.
 
-        Codes: source_forbidden, source_unreachable (retry), source_auth_required, source_not_found,
-        source_branch_missing, source_empty, source_too_large, source_timeout.
+        Codes: source_forbidden, source_unreachable (retry), source_auth_required, source_auth_failed,
+        source_host_key_changed, source_not_found, source_branch_missing, source_root_missing,
+        source_submodule_failed, source_empty, source_too_large, source_timeout.
         """
 
     @abstractmethod
@@ -202,7 +216,11 @@ class Engine(ABC):
 
     @abstractmethod
     async def remove(self, deployment_id: str) -> None:
-        """Stop the unit and delete source, build and runtime files. Unknown ids are fine."""
+        """Stop the unit and delete source, build and runtime files. Unknown ids are fine.
+
+        Only what is the deployment's own: a build that its unit had of another one stays. Nobody asks
+        to remove a deployment whose build a unit of another one runs, or may yet.
+        """
 
     @abstractmethod
     async def remove_service(self, service_id: str) -> None:
@@ -214,6 +232,17 @@ class Engine(ABC):
 
         For the reconciler, now and then: `known` is every deployment whose files may still be wanted.
         """
+
+    @abstractmethod
+    async def builds(self) -> set[str]:
+        """Ids of the deployments whose finished build is there, so that `start` can run it (`build_id`).
+
+        What is missing in the answer is taken as deleted. Codes: engine_unavailable (not to be told now).
+        """
+
+    @abstractmethod
+    async def collect_logs(self) -> None:
+        """Keep what would be lost with units that end; the reconciler calls it each round. Never raises."""
 
     @abstractmethod
     async def read_log(self, service_id: str, *, after: str | None, limit: int) -> LogPage:

@@ -80,7 +80,7 @@ class Build:
         began = time.monotonic()
         await asyncio.to_thread(self._prepare)
         plan = await asyncio.to_thread(detect.detect, self._at.app)
-        await report(f"Recognised: {_words(plan)}")
+        await report(f"Recognised: {detect.words(plan)}")
         for note in plan.notes:
             await report(note)
         deadline = began + self._bounds.timeout
@@ -109,6 +109,12 @@ class Build:
         sandbox.write_stubs(self._layout.home)
 
     def _steps(self, plan: detect.Plan) -> list[_Step]:
+        if plan.kind == "go":
+            raise EngineError(
+                "build_tool_missing",
+                "Go programs are built only where services run in containers, which they do not here.",
+                detail="go_missing",
+            )
         steps = []
         if plan.python is not None:
             steps += self._python_steps(plan.python)
@@ -132,6 +138,8 @@ class Build:
                 "dependencies": _Step(
                     "Installing the project's dependencies", [*install, "-r", "pyproject.toml"]
                 ),
+                # Poetry itself is not had here: the project's own, looser, bounds decide.
+                "poetry": _Step("Installing the project", [*install, "."]),
                 "lock": _Step("Installing what uv.lock names", [tool, "sync", "--frozen", "--no-dev"]),
             }[source]
         )
@@ -262,7 +270,8 @@ class Build:
             raise EngineError("build_failed", message, detail="folder_replaced")
         command = plan.command
         if command is None and plan.kind == "python":
-            command = detect.python_command(self._at.app, self._at.venv)
+            tools = self._at.venv / "bin"
+            command = detect.python_command(self._at.app, lambda name: os.path.lexists(tools / name))
         if command is None:
             command = detect.built_static_command(self._at.app)
         size = folder_size([self._at.tree])
@@ -283,19 +292,6 @@ def finished(at: Deployment) -> Built | None:
     if facts is None or not at.app.is_dir():
         return None
     return Built(facts["kind"], facts["command"], facts["size_bytes"])
-
-
-def _words(plan: detect.Plan) -> str:
-    parts = []
-    if plan.kind == "procfile":
-        parts.append("a Procfile")
-    if plan.python:
-        parts.append("a Python app" if plan.kind != "procfile" else "Python")
-    if plan.node and plan.kind != "static":
-        parts.append("a Node.js app" if plan.kind != "procfile" else "Node.js")
-    if plan.kind == "static":
-        parts.append("a static site" + (" with a build script" if plan.node else ""))
-    return ", ".join(parts)
 
 
 def _status_words(status: int) -> str:

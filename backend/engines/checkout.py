@@ -10,10 +10,11 @@ from pathlib import Path
 from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tag, Tree
 
 from backend.engines.errors import EngineError
-from backend.engines.gitremote import too_large
+from backend.engines.gitguard import too_large
 from backend.engines.text import clean_line
 
 DEPTH, ENTRIES, NAME_BYTES = 60, 100_000, 255
+GITLINK = 0o160000
 
 Read = Callable[[ObjectID], ShaFile]
 Say = Callable[[str], None]
@@ -35,28 +36,65 @@ def find_commit(read: Read, object_id: ObjectID) -> Commit:
     raise malformed("its branch does not lead to a commit")
 
 
-def write_tree(read: Read, tree_id: ObjectID, target: Path, max_bytes: int, say: Say) -> int:
-    """Fill the new folder `target`; returns the bytes written. Links that lead out of it are left out."""
-    writer = _Writer(read, max_bytes, say)
-    target.mkdir()
-    root = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        writer.folder(root, tree_id, b"", 0)
-    finally:
-        os.close(root)
-    for path in writer.links:
-        _drop_outward_link(os.fsencode(target), path, say)
-    return writer.written
+def find_folder(read: Read, tree_id: ObjectID, path: str) -> ObjectID:
+    """The tree of the folder `path` (`""` or `apps/web`). Raises `source_root_missing`.
+
+    It is looked up among the commit's objects: neither `..` nor a link leads anywhere there.
+    """
+    for part in filter(None, path.split("/")):
+        tree = read(tree_id)
+        if not isinstance(tree, Tree):
+            raise malformed("a folder is not a folder")
+        try:
+            mode, tree_id = tree[part.encode("utf-8", "surrogatepass")]
+        except KeyError:
+            mode = 0
+        if not stat.S_ISDIR(mode):
+            shown = clean_line(path.encode("utf-8", "replace"))[:200]
+            message = f"The repository has no folder {shown} at this commit."
+            missing = EngineError("source_root_missing", message, root=shown)
+            if stat.S_ISLNK(mode):
+                missing.message += " There is a link of this name, and links are not followed."
+                missing.about({"because": "root_is_link"})
+            elif stat.S_IFMT(mode) == GITLINK:
+                missing.message += " It leads into a submodule: deploy that repository itself."
+                missing.about({"because": "root_is_submodule"})
+            raise missing
+    return tree_id
 
 
-class _Writer:
-    def __init__(self, read: Read, max_bytes: int, say: Say) -> None:
-        self._read, self._max_bytes, self._say = read, max_bytes, say
+class Checkout:
+    """Fills the new folder `target`, with a repository's tree and then with those of its submodules."""
+
+    def __init__(self, target: Path, max_bytes: int, say: Say) -> None:
+        self._target, self._max_bytes, self._say = target, max_bytes, say
+        self._read: Read
+        self._submodules: dict[bytes, ObjectID]
         self._entries = 0
+        self._links: list[bytes] = []
         self.written = 0
-        self.links: list[bytes] = []
+        target.mkdir()
 
-    def folder(self, parent: int, tree_id: ObjectID, path: bytes, depth: int) -> None:
+    def write(self, read: Read, tree_id: ObjectID, at: bytes = b"") -> dict[bytes, ObjectID]:
+        """Write a tree into the folder `at`; the submodules that it names by path, as empty folders."""
+        self._read, self._submodules = read, {}
+        folder = os.open(self._target, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for name in filter(None, at.split(b"/")):
+                inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            self._folder(folder, tree_id, at + b"/" if at else b"", at.count(b"/"))
+        finally:
+            os.close(folder)
+        return self._submodules
+
+    def finish(self) -> None:
+        """Leave out the links that lead out of the target: known once everything is written."""
+        for path in self._links:
+            _drop_outward_link(os.fsencode(self._target), path, self._say)
+
+    def _folder(self, parent: int, tree_id: ObjectID, path: bytes, depth: int) -> None:
         tree = self._read(tree_id)
         if not isinstance(tree, Tree):
             raise malformed("a folder is not a folder")
@@ -81,11 +119,12 @@ class _Writer:
             os.mkdir(name, 0o755, dir_fd=parent)
             inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
             try:
-                self.folder(inner, object_id, path + b"/", depth + 1)
+                self._folder(inner, object_id, path + b"/", depth + 1)
             finally:
                 os.close(inner)
-        elif stat.S_IFMT(mode) == 0o160000:
-            self._say(f"{clean_line(path)} is a submodule; submodules are not fetched")
+        elif stat.S_IFMT(mode) == GITLINK:
+            os.mkdir(name, 0o755, dir_fd=parent)
+            self._submodules[path] = object_id
         else:
             blob = self._read(object_id)
             if not isinstance(blob, Blob):
@@ -107,7 +146,7 @@ class _Writer:
             self._say(f"The link {clean_line(path)} leads out of the repository; it is left out")
             return
         os.symlink(destination, name, dir_fd=parent)
-        self.links.append(path)
+        self._links.append(path)
 
 
 def _is_safe(name: bytes) -> bool:

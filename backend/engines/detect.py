@@ -9,6 +9,7 @@ import re
 import shlex
 import stat
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from backend.engines.base import EngineError
 
 READ_LIMIT = 1 << 20
 STATIC_FOLDERS = (".", "public")
+GO_COMMAND = "bin/app"
 BUILT_FOLDERS = ("dist", "build", "out", "public")
 PYTHON_FILES = ("main.py", "app.py", "asgi.py", "wsgi.py", "server.py", "run.py")
 NODE_FILES = ("server.js", "index.js", "app.js", "main.js")
@@ -25,7 +27,7 @@ WSGI = frozenset({"Flask", "Bottle", "App", "get_wsgi_application"})
 LOOKED_FOR = (
     "Nothing was recognised that could be run. A repository needs one of these at its top: a Procfile with a "
     "line `web: …`; requirements.txt or pyproject.toml with main.py or app.py; package.json with a start "
-    "script; index.html, there or in public/."
+    "script; go.mod; index.html, there or in public/."
 )
 
 
@@ -35,11 +37,14 @@ class Plan:
 
     kind: str
     python: str | None = None
-    """Where dependencies are named: `requirements`, `lock`, `project` or `dependencies`; None: no Python."""
+    """Where dependencies are named: `requirements`, `lock` (uv's), `poetry` (its lock), `project` or
+    `dependencies`; None: no Python."""
     node: Node | None = None
     command: str | None = None
     """None when it depends on what the build leaves behind; see `python_command` and `static_command`."""
     notes: tuple[str, ...] = ()
+    go: str | None = None
+    """The package that is built, as `go build` takes it; `./...` for all of a Procfile's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class Node:
     build: bool
     development: bool
     """Whether packages are needed at build time that the app runs without."""
+    manager: str = "npm"
+    """Whose lock file lies there: `npm`, `pnpm` or `yarn`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,9 @@ def detect(root: Path) -> Plan:
     python = _python(root)
     package = _package(root)
     node = _node(root, package) if package else None
+    go = is_file(root / "go.mod")
     if web is not None:
-        return Plan("procfile", python, node, web)
+        return Plan("procfile", python, node, web, go="./..." if go else None)
     if python is not None and (python_entry(root) or not package):
         if python_entry(root) is None:
             raise unrecognised(
@@ -87,10 +95,22 @@ def detect(root: Path) -> Plan:
         return Plan("python", python)
     if package is not None:
         return _node_plan(root, package, node)
+    if go:
+        return Plan("go", go=_go_package(root), command=GO_COMMAND)
     for folder in STATIC_FOLDERS:
-        if _is_file(root / folder / "index.html"):
+        if is_file(root / folder / "index.html"):
             return Plan("static", command=static_command(folder))
     raise nothing_found()
+
+
+def words(plan: Plan) -> str:
+    """What was recognised, for the deployment's log."""
+    if plan.kind == "procfile":
+        found = {"Python": plan.python, "Node.js": plan.node, "Go": plan.go}
+        return ", ".join(["a Procfile", *(name for name in found if found[name])])
+    if plan.kind == "static":
+        return "a static site" + (" with a build script" if plan.node else "")
+    return {"python": "a Python app", "node": "a Node.js app", "go": "a Go program"}[plan.kind]
 
 
 def static_command(folder: str) -> str:
@@ -100,15 +120,19 @@ def static_command(folder: str) -> str:
 def built_static_command(root: Path) -> str:
     """For a site that its own build step made."""
     for folder in BUILT_FOLDERS:
-        if _is_file(root / folder / "index.html"):
+        if is_file(root / folder / "index.html"):
             return static_command(folder)
-    raise unrecognised(
+    raise nothing_built()
+
+
+def nothing_built() -> EngineError:
+    return unrecognised(
         "package.json has no start script, and its build left no index.html in dist/, build/, out/, public/.",
         "build_left_nothing",
     )
 
 
-def read_text(root: Path, name: str) -> str | None:
+def read_text(root: Path, name: str, limit: int = READ_LIMIT) -> str | None:
     """A regular file's beginning; links are not followed, for they may lead anywhere."""
     try:
         descriptor = os.open(root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -117,10 +141,10 @@ def read_text(root: Path, name: str) -> str | None:
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return None
-        return file.read(READ_LIMIT).decode("utf-8-sig", "replace")
+        return file.read(limit).decode("utf-8-sig", "replace")
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
     try:
         return stat.S_ISREG(os.lstat(path).st_mode) and not path.parent.is_symlink()
     except OSError:
@@ -132,8 +156,9 @@ def _procfile(root: Path) -> str | None:
     if text is None:
         return None
     for line in text.splitlines():
-        if match := re.fullmatch(r"\s*web\s*:\s*(\S.*?)\s*", line):
-            return match.group(1)
+        name, _, command = line.partition(":")
+        if name.strip() == "web" and command.strip():
+            return command.strip()
     message = "The Procfile has no line `web: <command>`, which says how to start the app."
     raise unrecognised(message, "procfile_without_web")
 
@@ -145,15 +170,17 @@ def _python(root: Path) -> str | None:
         except tomllib.TOMLDecodeError as error:
             message = f"pyproject.toml is not valid: {error}"
             raise unrecognised(message, "file_invalid", file="pyproject.toml", problem=str(error)) from None
-        if "project" in project and _is_file(root / "uv.lock"):
+        if "project" in project and is_file(root / "uv.lock"):
             return "lock"
-        if _is_file(root / "requirements.txt"):
+        if is_file(root / "requirements.txt"):
             return "requirements"
+        if is_file(root / "poetry.lock"):
+            return "poetry"
         if "build-system" in project:
             return "project"
         if "project" in project:
             return "dependencies"
-    return "requirements" if _is_file(root / "requirements.txt") else None
+    return "requirements" if is_file(root / "requirements.txt") else None
 
 
 def python_entry(root: Path) -> tuple[str, str | None, str] | None:
@@ -161,7 +188,7 @@ def python_entry(root: Path) -> tuple[str, str | None, str] | None:
     if (manage := read_text(root, "manage.py")) is not None and "DJANGO_SETTINGS_MODULE" in manage:
         for interface in ("wsgi", "asgi"):
             for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.is_symlink()):
-                if _is_file(folder / f"{interface}.py"):
+                if is_file(folder / f"{interface}.py"):
                     return f"{folder.name}.{interface}", "application", interface
     script = None
     for name in PYTHON_FILES:
@@ -204,31 +231,54 @@ def _served(text: str) -> tuple[str, str] | None:
     return None
 
 
-def python_command(root: Path, venv: Path) -> str:
-    """How to start what `python_entry` found, with the servers that were installed."""
+def python_command(root: Path, installed: Callable[[str], bool], host: str = "127.0.0.1") -> str:
+    """How to start what `python_entry` found, with the servers that are `installed` (names of commands)."""
     entry = python_entry(root)
     if entry is None:
         raise nothing_found()
     module, attribute, interface = entry
-
-    def installed(name: str) -> bool:
-        return os.path.lexists(venv / "bin" / name)
-
+    app = f"{module}:{attribute}"
     if interface == "asgi":
-        for server, options in (("uvicorn", "--host 127.0.0.1 --port"), ("hypercorn", "--bind 127.0.0.1:")):
-            if installed(server):
-                blank = " " if server == "uvicorn" else ""
-                return f"{server} {module}:{attribute} {options}{blank}$PORT"
+        if installed("uvicorn"):
+            return f"uvicorn {app} --host {host} --port $PORT"
+        if installed("hypercorn"):
+            return f"hypercorn {app} --bind {host}:$PORT"
     if interface == "wsgi":
         if installed("gunicorn"):
-            return f"gunicorn --bind 127.0.0.1:$PORT --access-logfile - {module}:{attribute}"
+            return f"gunicorn --bind {host}:$PORT --access-logfile - {app}"
         if installed("waitress-serve"):
-            return f"waitress-serve --listen=127.0.0.1:$PORT {module}:{attribute}"
+            return f"waitress-serve --listen={host}:$PORT {app}"
         if installed("flask"):
-            return f"flask --app {module}:{attribute} run --host 127.0.0.1 --port $PORT"
+            return f"flask --app {app} run --host {host} --port $PORT"
     if interface != "script" and "." in module:
-        return "python manage.py runserver --noreload 127.0.0.1:$PORT"
+        return f"python manage.py runserver --noreload {host}:$PORT"
     return f"python {module if interface == 'script' else module + '.py'}"
+
+
+def _go_package(root: Path) -> str:
+    """The one program at the top, or in a folder of cmd/."""
+    if _is_go_program(root):
+        return "."
+    programs = sorted(
+        path.name
+        for path in (root / "cmd").glob("*")
+        if re.fullmatch(r"\w[\w.-]*", path.name, re.ASCII) and not path.is_symlink() and _is_go_program(path)
+    )
+    if len(programs) == 1:
+        return f"./cmd/{programs[0]}"
+    raise unrecognised(
+        "This is a Go module, but there is no program (package main) at its top, nor just one in cmd/.",
+        "go_without_program",
+    )
+
+
+def _is_go_program(folder: Path) -> bool:
+    texts = (
+        read_text(folder, path.name)
+        for path in sorted(folder.glob("*.go"))
+        if not path.name.endswith("_test.go")
+    )
+    return any(text and re.search(r"^package main\b", text, re.MULTILINE) for text in texts)
 
 
 def _package(root: Path) -> _Package | None:
@@ -258,10 +308,12 @@ def _package(root: Path) -> _Package | None:
 
 
 def _node(root: Path, package: _Package) -> Node:
-    locked = any(_is_file(root / name) for name in ("package-lock.json", "npm-shrinkwrap.json"))
+    locked = any(is_file(root / name) for name in ("package-lock.json", "npm-shrinkwrap.json"))
+    others = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn"}
+    manager = next((others[name] for name in others if not locked and is_file(root / name)), "npm")
     build = "build" in package.scripts
     install = package.dependencies or (package.development and build) or "install" in package.scripts
-    return Node(install, locked, build, package.development)
+    return Node(install, locked, build, package.development, manager)
 
 
 def _node_plan(root: Path, package: _Package, node: Node | None) -> Plan:
@@ -271,15 +323,15 @@ def _node_plan(root: Path, package: _Package, node: Node | None) -> Plan:
         hooks = "prestart" in scripts or "poststart" in scripts
         return Plan("node", node=node, command="npm start" if hooks else scripts["start"])
     main = package.main if package.main and package.main.endswith((".js", ".mjs", ".cjs")) else None
-    if main and _is_file(root / main) and ".." not in Path(main).parts:
+    if main and is_file(root / main) and ".." not in Path(main).parts:
         return Plan("node", node=node, command=f"node {shlex.quote(main)}")
     if "build" in scripts:
         return Plan("static", node=node)
     for name in NODE_FILES:
-        if _is_file(root / name):
+        if is_file(root / name):
             return Plan("node", node=node, command=f"node {name}")
     for folder in STATIC_FOLDERS:
-        if _is_file(root / folder / "index.html"):
+        if is_file(root / folder / "index.html"):
             return Plan("static", command=static_command(folder))
     raise unrecognised(
         "package.json has neither a start script nor a build script, and there is no server.js.",

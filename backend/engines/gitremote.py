@@ -10,23 +10,13 @@ from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from dulwich.client import AbstractHttpGitClient
+from dulwich.refs import Ref
 
-from backend.engines.addresses import Allowed, Resolver, connect, forbidden, split_url, system_resolver
-from backend.engines.errors import EngineError, Retry
-from backend.engines.text import human_size
+from backend.engines.addresses import Allowed, Remote, Resolver, connect, forbidden, split_url
+from backend.engines.errors import EngineError
+from backend.engines.gitguard import SOCKET_TIMEOUT, Guard, authorization, unreachable
 
 REDIRECTS = 5
-SOCKET_TIMEOUT = 30.0
-
-
-def too_large(limit: int) -> EngineError:
-    message = f"The repository is larger than the {human_size(limit)} allowed."
-    return EngineError("source_too_large", message, limit_bytes=limit)
-
-
-def unreachable(message: str, detail: str, *, retry: bool = True, **values: str | int) -> EngineError:
-    again = Retry.BACKOFF if retry else Retry.NEVER
-    return EngineError("source_unreachable", message, retry=again, detail=detail, **values)
 
 
 class _Plain(http.client.HTTPConnection):
@@ -71,15 +61,21 @@ class GuardedGitClient(AbstractHttpGitClient):
     `base` is where the repository was found in the end, after redirects.
     """
 
-    def __init__(
-        self, url: str, *, max_bytes: int, allowed: Allowed, resolver: Resolver = system_resolver
-    ) -> None:
+    def __init__(self, url: str, guard: Guard) -> None:
         super().__init__(url, quiet=True)
         self.base = url.rstrip("/") + "/"
-        self.received = 0
-        self._max_bytes, self._allowed, self._resolver = max_bytes, allowed, resolver
+        self._guard = guard
+        asked = _remote(url)
+        self._origin = asked.origin
+        self._access, self._withheld = guard.access_to(asked), guard.withheld_from(asked)
         self._tls: ssl.SSLContext | None = None
         self._open: dict[tuple[str, str, int], tuple[_Plain, http.client.HTTPResponse]] = {}
+
+    def _discover_references(self, *asked: Any, **more: Any) -> Any:
+        """With what annotated tags lead to among the refs, as over ssh."""
+        refs, capabilities, base, symrefs, peeled = super()._discover_references(*asked, **more)
+        ends = {Ref(tag + b"^{}"): end for tag, end in peeled.items()}
+        return {**refs, **ends}, capabilities, base, symrefs, peeled
 
     def _http_request(
         self,
@@ -107,7 +103,7 @@ class GuardedGitClient(AbstractHttpGitClient):
             raise unreachable(message, "redirects_often", retry=False, limit=REDIRECTS)
         if raise_for_status and response.status != 200:
             response.close()
-            raise _refusal(response.status, urlsplit(asked).hostname or "")
+            raise self._refusal(response.status, url)
         if raise_for_status and data is None and response.headers.get_content_type() == "text/html":
             response.close()
             raise EngineError(
@@ -119,20 +115,15 @@ class GuardedGitClient(AbstractHttpGitClient):
             self.base = url[: url.rindex("info/refs")]
 
         def read(size: int = -1) -> bytes:
-            piece = response.read(None if size < 0 else size)
-            self.received += len(piece)
-            if self.received > self._max_bytes:
-                raise too_large(self._max_bytes)
-            return piece
+            return self._guard.count(response.read(None if size < 0 else size))
 
         return _Answer(response, url if url != asked else ""), read
 
     def _request_once(
         self, url: str, headers: dict[str, str], data: bytes | Iterator[bytes] | None
     ) -> http.client.HTTPResponse:
-        path_and_query = urlsplit(url)
-        parts, host, port = split_url(url.partition("?")[0])
-        origin = (parts.scheme, host, port)
+        path_and_query, remote = urlsplit(url), _remote(url)
+        origin, host = (remote.scheme, remote.host, remote.port), remote.host
         kept = self._open.pop(origin, None)
         if kept and kept[1].isclosed() and not kept[1].will_close:
             connection = kept[0]
@@ -140,6 +131,9 @@ class GuardedGitClient(AbstractHttpGitClient):
             if kept:
                 kept[0].close()
             connection = self._connection(*origin)
+        sent = {"User-Agent": "git/gavan", "Accept-Encoding": "identity", "Pragma": "no-cache", **headers}
+        if (header := authorization(self._access, remote)) is not None:
+            sent["Authorization"] = header
         target = quote(path_and_query.path or "/", safe="/%:@!$&'()*+,;=~-._")
         if path_and_query.query:
             target += "?" + quote(path_and_query.query, safe="/%:@!$&'()*+,;=~-._?")
@@ -148,7 +142,7 @@ class GuardedGitClient(AbstractHttpGitClient):
                 "GET" if data is None else "POST",
                 target,
                 data,
-                {"User-Agent": "git/gavan", "Accept-Encoding": "identity", "Pragma": "no-cache", **headers},
+                sent,
             )
             response = connection.getresponse()
         except ssl.SSLCertVerificationError as error:
@@ -167,30 +161,52 @@ class GuardedGitClient(AbstractHttpGitClient):
 
     def _connection(self, scheme: str, host: str, port: int) -> _Plain:
         if scheme == "http":
-            return _Plain(host, port, self._allowed, self._resolver)
+            return _Plain(host, port, self._guard.allowed, self._guard.resolver)
         if self._tls is None:
             self._tls = ssl.create_default_context(cafile=_ca_bundle())
-        return _Encrypted(host, port, self._allowed, self._resolver, self._tls)
+        return _Encrypted(host, port, self._guard.allowed, self._guard.resolver, self._tls)
+
+    def _refusal(self, status: int, url: str) -> EngineError:
+        """For an answer that is not 200, from where the redirects ended."""
+        remote = _remote(url)
+        host, shown = remote.host, authorization(self._access, remote) is not None
+        if status in (401, 403, 404, 407, 410) and self._withheld and remote.origin == self._origin:
+            return EngineError(
+                "source_not_found" if status in (404, 410) else "source_auth_required",
+                f"{host} does not give it out without a token, and the token is sent for repositories of "
+                f"{self._withheld} only.",
+                detail="token_withheld",
+                host=host,
+                owner=self._withheld,
+            )
+        if status in (401, 403, 407) and shown:
+            message = f"{host} does not accept the token, or the token may not read this repository."
+            return EngineError("source_auth_failed", message, detail="token_refused", host=host)
+        if status in (401, 403, 407):
+            return EngineError(
+                "source_auth_required",
+                f"{host} asks for a password: the repository is private, or there is none at this address.",
+                host=host,
+            )
+        if status in (404, 410) and shown:
+            message = "There is no git repository at this address, or the token may not read it."
+            return EngineError("source_not_found", message, detail="not_found_with_token")
+        if status in (404, 410):
+            return EngineError("source_not_found", "There is no git repository at this address.")
+        if status == 429 or status >= 500:
+            return unreachable(
+                f"{host} cannot answer now (HTTP {status}).", "host_busy", host=host, status=status
+            )
+        message = f"{host} does not answer like a git server (HTTP {status})."
+        return unreachable(message, "not_git_status", retry=False, host=host, status=status)
+
+
+def _remote(url: str) -> Remote:
+    parts, host, port = split_url(url.partition("?")[0])
+    return Remote(parts.scheme, host, port, parts.path)
 
 
 def _ca_bundle() -> str | None:
     """The machine's own bundle, where a company says so; OpenSSL itself reads SSL_CERT_FILE."""
     bundle = os.environ.get("REQUESTS_CA_BUNDLE")
     return bundle if bundle and not os.environ.get("SSL_CERT_FILE") and os.path.isfile(bundle) else None
-
-
-def _refusal(status: int, host: str) -> EngineError:
-    if status in (401, 403, 407):
-        return EngineError(
-            "source_auth_required",
-            f"{host} asks for a password: the repository is private, or there is none at this address.",
-            host=host,
-        )
-    if status in (404, 410):
-        return EngineError("source_not_found", "There is no git repository at this address.")
-    if status == 429 or status >= 500:
-        return unreachable(
-            f"{host} cannot answer now (HTTP {status}).", "host_busy", host=host, status=status
-        )
-    message = f"{host} does not answer like a git server (HTTP {status})."
-    return unreachable(message, "not_git_status", retry=False, host=host, status=status)

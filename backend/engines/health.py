@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from backend.engines.base import CheckSpec, EngineError, Reason, Report, Unit, UnitState
 from backend.engines.errors import Parameters
@@ -67,10 +67,11 @@ async def wait_healthy(
     timeout: float,
     inspect: Callable[[], Awaitable[Unit | None]],
     last_lines: Callable[[], Awaitable[list[str]]],
-    listened: Callable[[Unit], Awaitable[list[int]]],
+    listened: Callable[[Unit], Awaitable[Sequence[int | str]]],
     last_exit: Callable[[], Reason | None],
+    inner_port: int | None = None,
 ) -> Unit:
-    """See `Engine.wait_healthy`."""
+    """See `Engine.wait_healthy`. `inner_port` is the app's own, where another one is published for it."""
     path = _request_path(spec.health_path)
     began = time.monotonic()
     good, first_pid, connected, said = 0, 0, False, ""
@@ -89,6 +90,9 @@ async def wait_healthy(
         if remaining <= 0:
             break
         try:
+            if unit.listening is False:
+                # Somebody else may take connections in its place, as a proxy does.
+                raise ConnectionRefusedError
             patience = min(ANSWER_TIMEOUT, max(LAST_TIMEOUT, remaining))
             async with asyncio.timeout(patience):
                 status = await ask(unit.address, path)
@@ -124,7 +128,7 @@ async def wait_healthy(
         message = f"GET {path} did not answer as it should within {timeout:.0f} seconds: {trouble}."
         values |= {"because": because, "path": path, "seconds": round(timeout)}
         raise await _with_lines(EngineError("health_failed", message).about(values), last_lines)
-    port = unit.address.rpartition(":")[2]
+    port = str(inner_port or unit.address.rpartition(":")[2])
     others = ", ".join(str(other) for other in await listened(unit))
     values = {"port": port, "seconds": round(timeout)}
     if others:
@@ -132,7 +136,8 @@ async def wait_healthy(
     message = (
         f"Nothing listens on port {port} after {timeout:.0f} seconds"
         + (f"; the app listens on {others} instead" if others else "")
-        + ". The app has to listen on the port that the environment variable PORT names."
+        + ". The app has to listen on the port that the environment variable PORT names, "
+        + "at the address in HOST."
     )
     raise await _with_lines(EngineError("unit_not_listening", message).about(values), last_lines)
 

@@ -67,7 +67,9 @@ def main() -> None:
 
 
 def become(unit: Path, status: Path, marker: str, release: dict[str, Any]) -> NoReturn:
-    tree, app = unit.parent / "tree", unit.parent / "tree" / "app"
+    # Of the deployment whose build it is; releases that were sealed before there were rollbacks do not say.
+    tree = Path(release.get("tree", unit.parent / "tree"))
+    cwd = Path(release["stage"]["cwd"])
     isolation = sandbox.Isolation(tuple(release["isolation"]))
     release["stage"]["env"][processes.MARKER] = marker
     order = os.memfd_create("order", 0)
@@ -82,7 +84,7 @@ def become(unit: Path, status: Path, marker: str, release: dict[str, Any]) -> No
         os.set_inheritable(report, True)
         home = unit.parents[2]
         words = [
-            *sandbox.enter(isolation, home=home, writable=[tree], cwd=app, status_fd=report),
+            *sandbox.enter(isolation, home=home, writable=[tree], cwd=cwd, status_fd=report),
             *words,
         ]
         # bubblewrap waits outside for the app: it must not die of the SIGTERM that the app gets too.

@@ -1,5 +1,6 @@
 """Where the engine keeps things under its home; nothing else knows the paths.
 
+instance, docker.instance        who this installation is, one for each engine
 units/<deployment>.conf          supervisord's program
 deployments/<deployment>/        deployment.json, source/, tree/{app,venv,home}, built.json, unit/
 logs/<service>/<number>-<deployment>.log[.1-3]
@@ -10,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import stat
 import sys
@@ -23,6 +26,7 @@ from typing import Any
 
 from backend.engines.sealed import write_atomically
 
+_INSTANCE = re.compile(r"[0-9a-f]{12}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 
@@ -31,6 +35,40 @@ def checked(identity: str) -> str:
     if not _ID.fullmatch(identity):
         raise ValueError(f"not an id: {identity!r}")
     return identity
+
+
+def instance_of(home: Path) -> str:
+    """Tells what belongs to this installation from what another one has on the same machine.
+
+    Homes that have units already keep the name that was made of the path, so that those stay theirs.
+    """
+    return _named_once(home, "instance", keep=any(home.glob("units/*.conf")))
+
+
+def docker_instance_of(home: Path) -> str:
+    """The same in a Docker daemon, which several panels may use whose homes have the same path, each in a
+    container of its own: so it was never made of the path."""
+    return _named_once(home, "docker.instance", keep=False)
+
+
+def _named_once(home: Path, name: str, *, keep: bool) -> str:
+    path = home / name
+    with contextlib.suppress(FileNotFoundError):
+        return _named(path)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with held(home / ".instance.lock"):
+        if not path.exists():
+            given = hashlib.sha256(os.fsencode(home)).hexdigest()[:12] if keep else secrets.token_hex(6)
+            write_atomically(path, f"{given}\n".encode())
+        return _named(path)
+
+
+def _named(path: Path) -> str:
+    name = path.read_text().strip()
+    if not _INSTANCE.fullmatch(name):
+        # A new one would make strangers of all that runs.
+        raise ValueError(f"{path} does not hold the installation's name")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +111,8 @@ class Layout:
             return []
         return [Deployment(self, name) for name in sorted(names) if _ID.fullmatch(name)]
 
-    @contextlib.contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Across processes; freed by the kernel when its holder dies."""
-        descriptor = os.open(self.home / f".{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+    def locked(self, name: str) -> contextlib.AbstractContextManager[None]:
+        return held(self.home / f".{name}.lock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +155,10 @@ class Deployment:
         return self.folder / "built.json"
 
     @property
+    def has_build(self) -> bool:
+        return self.built.is_file() and self.app.is_dir()
+
+    @property
     def unit(self) -> Path:
         return self.folder / "unit"
 
@@ -132,12 +167,23 @@ class Deployment:
         return self.layout.units / f"{self.id}.conf"
 
     def unit_facts(self) -> dict[str, Any] | None:
-        """`service_id`, `port`, `stopped`, `log`; None when it was never started."""
+        """`service_id`, `build_id`, `port`, `stopped`, `log`; None when it was never started."""
         return read_json(self.unit / "unit.json")
 
     def write_unit_facts(self, facts: dict[str, Any]) -> None:
         self.unit.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(self.unit / "unit.json", json.dumps(facts).encode())
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """A lock across processes; freed by the kernel when its holder dies."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

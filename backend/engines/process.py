@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from loguru import logger
 
 from backend.engines import health, ports, processes, sandbox, unitlog
-from backend.engines.addresses import Allowed, check_url
 from backend.engines.base import (
     BuildSpec,
     Built,
@@ -33,16 +26,12 @@ from backend.engines.base import (
     Unit,
 )
 from backend.engines.build import Bounds, Build
-from backend.engines.gitremote import too_large
-from backend.engines.layout import Deployment, Layout, checked, read_json, remove_tree
+from backend.engines.fetching import Fetcher
+from backend.engines.layout import Layout, instance_of, read_json, remove_tree
 from backend.engines.orphans import Orphans
-from backend.engines.sealed import write_atomically
 from backend.engines.units import Units
-from backend.engines.watch import TimedOut, TooLarge, run_guarded
 
-ROOT = Path(__file__).resolve().parents[2]
 LAST_LINES = 20
-LONGEST_MESSAGE = 1 << 20
 
 
 SHARED = Caution(
@@ -64,15 +53,21 @@ class ProcessEngine(Engine):
 
     def __init__(self, settings: ProcessEngineSettings) -> None:
         self._settings = settings
-        self._allowed = Allowed.parse(settings.allowed_private)
         self._layout = Layout(settings.home.resolve())
         self._instance = instance = instance_of(self._layout.home)
+        self._fetcher = Fetcher(
+            self._layout,
+            instance,
+            allowed_private=settings.allowed_private,
+            timeout=settings.fetch_timeout,
+            max_bytes=settings.fetch_max_bytes,
+        )
         self._units = Units(settings, self._layout, instance)
         self._orphans = Orphans(self._layout, self._units, instance, self.remove)
 
     def check_url(self, url: str) -> None:
         """Refuse at once what can be told to be wrong without the network: `source_forbidden`."""
-        check_url(url, self._allowed)
+        self._fetcher.check_url(url)
 
     async def info(self) -> EngineInfo:
         isolation = await _isolation()
@@ -87,68 +82,12 @@ class ProcessEngine(Engine):
 
     async def fetch(self, spec: FetchSpec, report: Report) -> Fetched:
         self.check_url(spec.url)
-        at = self._layout.deployment(spec.deployment_id)
-        if at.unit_facts() is not None:
-            await self._units.forget(at.id)
-        staging = await asyncio.to_thread(self._prepare_fetch, at, spec)
-        answer = _FetchAnswer(report)
-        request = {
-            "url": spec.url,
-            "branch": spec.branch,
-            "commit": spec.commit,
-            "folder": str(staging),
-            "allowed_private": list(self._settings.allowed_private),
-            "max_bytes": self._settings.fetch_max_bytes,
-            "timeout": self._settings.fetch_timeout,
-            "parent": os.getpid(),
-        }
-        try:
-            status = await run_guarded(
-                [sys.executable, "-m", "backend.engines.fetch"],
-                cwd=ROOT,
-                env={
-                    **sandbox.certificate_variables(),
-                    processes.MARKER: self._marker("fetch", at.id),
-                    "HOME": str(staging),
-                    "LANG": "C.UTF-8",
-                    "PATH": os.defpath,
-                    "TMPDIR": str(staging),
-                },
-                stdin=json.dumps(request).encode(),
-                timeout=self._settings.fetch_timeout,
-                folders=[staging],
-                max_bytes=2 * self._settings.fetch_max_bytes,
-                output=answer,
-            )
-            fetched = answer.result(status)
-            await asyncio.to_thread(os.rename, staging / "tree", at.source)
-            return fetched
-        except TimedOut:
-            raise EngineError(
-                "source_timeout",
-                f"The repository could not be fetched within {self._settings.fetch_timeout:.0f} seconds.",
-                seconds=round(self._settings.fetch_timeout),
-            ) from None
-        except TooLarge:
-            raise too_large(self._settings.fetch_max_bytes) from None
-        finally:
-            await asyncio.shield(asyncio.to_thread(remove_tree, staging))
-
-    def _prepare_fetch(self, at: Deployment, spec: FetchSpec) -> Path:
-        self._layout.prepare()
-        processes.end_leftovers(self._marker("fetch", at.id), None, None)
-        processes.end_leftovers(self._marker("build", at.id), None, None)
-        at.folder.mkdir(mode=0o700, exist_ok=True)
-        at.built.unlink(missing_ok=True)
-        for old in (at.source, at.tree, *at.folder.glob("fetching-*")):
-            remove_tree(old)
-        write_atomically(at.facts, json.dumps({"service_id": checked(spec.service_id)}).encode())
-        staging = at.folder / f"fetching-{os.urandom(4).hex()}"
-        staging.mkdir(mode=0o700)
-        return staging
+        if self._layout.deployment(spec.deployment_id).unit_facts() is not None:
+            await self._units.forget(spec.deployment_id)
+        return await self._fetcher.fetch(spec, report)
 
     def _marker(self, kind: str, deployment_id: str) -> str:
-        return f"{kind}:{deployment_id}@{self._instance}"
+        return processes.mark(kind, deployment_id, self._instance)
 
     # Build --------------------------------------------------------------------------------------
 
@@ -227,8 +166,7 @@ class ProcessEngine(Engine):
         at = self._layout.deployment(deployment_id)
         if not at.folder.exists() and not at.conf.exists():
             return
-        for kind in ("fetch", "build"):
-            await asyncio.to_thread(processes.end_leftovers, self._marker(kind, at.id), None, None)
+        await asyncio.to_thread(self._fetcher.end_leftovers, at.id)
         if at.conf.exists() or at.unit.exists():
             await self._units.forget(at.id)
         await asyncio.to_thread(remove_tree, at.folder)
@@ -244,53 +182,21 @@ class ProcessEngine(Engine):
     async def reap(self, known: set[str]) -> list[str]:
         return await self._orphans.reap(known)
 
+    async def builds(self) -> set[str]:
+        if not self._layout.deployments.is_dir():
+            # Not the same as none: somebody may only have forgotten to mount it.
+            message = "The folder of deployments is not there."
+            raise EngineError("engine_unavailable", message, retry=Retry.BACKOFF, detail="away")
+        return await asyncio.to_thread(
+            lambda: {at.id for at in self._layout.all_deployments() if at.has_build}
+        )
+
+    async def collect_logs(self) -> None:
+        """Units write into the files that are read."""
+
     async def read_log(self, service_id: str, *, after: str | None, limit: int) -> LogPage:
         folder = self._layout.service_logs(service_id)
         return await asyncio.to_thread(unitlog.read, folder, after, limit)
-
-
-class _FetchAnswer:
-    """Takes the child's JSON lines: hands log lines on, keeps the last word."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._partial = b""
-        self._last: dict[str, Any] = {}
-
-    async def feed(self, data: bytes) -> None:
-        *lines, self._partial = (self._partial + data).split(b"\n")
-        self._partial = self._partial[:LONGEST_MESSAGE]
-        for line in lines:
-            try:
-                message = json.loads(line)
-            except ValueError:
-                logger.debug("fetch: {}", line[:500].decode("utf-8", "replace"))
-                continue
-            if isinstance(message, dict) and "line" in message:
-                await self._report(message["line"])
-            elif isinstance(message, dict):
-                self._last = message
-
-    async def close(self) -> None: ...
-
-    def result(self, status: int) -> Fetched:
-        if fetched := self._last.get("fetched"):
-            return Fetched(fetched["commit"], fetched["subject"])
-        if error := self._last.get("error"):
-            retry = Retry.BACKOFF if error["retry"] else Retry.NEVER
-            raise EngineError(error["code"], error["message"], retry=retry, **error["parameters"])
-        logger.warning("fetch ended with status {} and no answer", status)
-        raise EngineError(
-            "source_unreachable",
-            "Fetching was interrupted; this is tried again by itself.",
-            retry=Retry.BACKOFF,
-            detail="interrupted",
-        )
-
-
-def instance_of(home: Path) -> str:
-    """Tells this installation's processes from those of another one on the same machine."""
-    return hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
 
 
 async def _isolation() -> sandbox.Isolation:

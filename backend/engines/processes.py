@@ -13,7 +13,12 @@ import time
 from collections.abc import Callable, Mapping
 
 MARKER = "GAVAN_WORK"
-"""`<kind>:<deployment id>` in the environment of whatever the engine starts."""
+"""`<kind>:<deployment id>@<instance>` in the environment of whatever the engine starts."""
+
+
+def mark(kind: str, deployment_id: str, instance: str) -> str:
+    """The marker of what `instance`, one installation on this machine, started."""
+    return f"{kind}:{deployment_id}@{instance}"
 
 
 def start_ticks(pid: int) -> int | None:

@@ -10,11 +10,44 @@ from backend.engines.process import ProcessEngine
 
 
 def make_engine(settings: Settings) -> Engine:
+    secret = base64.b64decode(settings.engine_secret.get_secret_value())[:32]
+    if settings.engine == "docker":
+        # Only where it is used: docker-py takes half a second to import.
+        from backend.engines.docker.bases import BaseImages
+        from backend.engines.docker.engine import DockerEngine
+        from backend.engines.docker.settings import DockerEngineSettings
+
+        return DockerEngine(
+            DockerEngineSettings(
+                home=settings.engine_home,
+                host=settings.docker_host,
+                swarm_address=settings.docker_swarm_address,
+                secret=secret,
+                allowed_private=settings.git_allowed_private,
+                fetch_timeout=settings.fetch_timeout_seconds,
+                fetch_max_bytes=settings.fetch_max_bytes,
+                build_timeout=settings.build_timeout_seconds,
+                build_max_bytes=settings.build_max_bytes,
+                build_cgroup_parent=settings.build_cgroup_parent,
+                build_reserve_bytes=settings.build_reserve_bytes,
+                registries=settings.build_registries,
+                ca_bundle=settings.build_ca_bundle,
+                images=BaseImages(
+                    python=settings.build_python_image,
+                    node=settings.build_node_image,
+                    go=settings.build_go_image,
+                    go_runtime=settings.build_go_runtime_image,
+                    static=settings.build_static_image,
+                ),
+                port_range=settings.app_ports,
+            )
+        )
+    assert settings.engine_socket is not None
     return ProcessEngine(
         ProcessEngineSettings(
             home=settings.engine_home,
             supervisor_socket=settings.engine_socket,
-            secret=base64.b64decode(settings.engine_secret.get_secret_value())[:32],
+            secret=secret,
             allowed_private=settings.git_allowed_private,
             fetch_timeout=settings.fetch_timeout_seconds,
             fetch_max_bytes=settings.fetch_max_bytes,

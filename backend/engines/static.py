@@ -1,4 +1,4 @@
-"""Serves a folder of static files on 127.0.0.1:$PORT: `gavan-static [folder]` in a customer's sandbox.
+"""Serves a folder of static files on $HOST:$PORT: `gavan-static [folder]` in a customer's sandbox.
 
 Standard library only, for it runs in the sandbox and has to start fast. GET and HEAD; nothing
 outside the folder, no dot files; index.html for folders, name.html for /name, 404.html if present.
@@ -61,11 +61,11 @@ class Site(ThreadingHTTPServer):
     request_queue_size = 256
     daemon_threads = True
 
-    def __init__(self, port: int, root: bytes) -> None:
+    def __init__(self, host: str, port: int, root: bytes) -> None:
         self.root = os.path.realpath(root)
         self.busy = 0
         self.lock = threading.Lock()
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__((host, port), Handler)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -190,7 +190,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     folder = os.fsencode(sys.argv[1] if len(sys.argv) > 1 else ".")
-    site = Site(int(os.environ["PORT"]), folder)
+    site = Site(os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"]), folder)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=site.shutdown).start())
     print(f"Serving {os.fsdecode(folder)} on port {site.server_port}", flush=True)
     site.serve_forever(poll_interval=0.1)

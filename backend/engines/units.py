@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -21,9 +20,11 @@ from backend.engines.base import (
     Unit,
     UnitState,
 )
+from backend.engines.exits import exited
 from backend.engines.launch import read_status
 from backend.engines.layout import Deployment, Layout
 from backend.engines.sealed import seal, unseal, write_atomically
+from backend.engines.startup import checked_environment, shell_script
 from backend.engines.supervisor import Supervisor, SupervisorFault
 
 LAUNCHER = Path(__file__).resolve().parent / "launch.py"
@@ -41,10 +42,6 @@ _STATES = {
     200: UnitState.FATAL,
     1000: UnitState.FATAL,
 }
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WORDS = re.compile(r"[\w/~$:@%+,=\"'.{} \t-]+")
-_PROGRAM = re.compile(r"(?:\./|/|\w)[\w./+-]*")
-_BUILTINS = frozenset({"cd", "export", "set", "unset", "exec", "if", "for", "while", "until", "case"})
 
 
 class Units:
@@ -108,7 +105,7 @@ class Units:
         return None if code is None else exited(int(code))
 
     def marker(self, deployment_id: str) -> str:
-        return f"unit:{deployment_id}@{self._instance}"
+        return processes.mark("unit", deployment_id, self._instance)
 
     # What should be -----------------------------------------------------------------------------
 
@@ -125,7 +122,8 @@ class Units:
         return self._unit(at, facts, await self._info(at))
 
     def _write(self, at: Deployment, spec: ReleaseSpec, isolation: sandbox.Isolation) -> dict[str, Any]:
-        if not at.built.is_file() or not at.app.is_dir():
+        build = self._layout.deployment(spec.build_id)
+        if not build.has_build:
             raise EngineError("release_missing", "The files of this release are gone; deploy again.")
         sandbox.write_stubs(self._layout.home)
         logs = self._layout.service_logs(spec.service_id)
@@ -134,8 +132,17 @@ class Units:
             earlier = at.unit_facts() or {}
             log = unitlog.log_file(logs, at.id)
             port = self._port(at, earlier.get("port"))
-            release = {"isolation": isolation.arguments, "stage": self._stage(at, spec, isolation, port)}
-            facts = {"service_id": spec.service_id, "port": port, "stopped": False, "log": str(log)}
+            stage = self._stage(build, spec, isolation, port)
+            release = {"isolation": isolation.arguments, "tree": str(build.tree), "stage": stage}
+            facts = {
+                "service_id": spec.service_id,
+                "build_id": build.id,
+                "port": port,
+                "stopped": False,
+                "log": str(log),
+            }
+            # A release that runs another one's build has no folder yet.
+            at.folder.mkdir(mode=0o700, exist_ok=True)
             at.unit.mkdir(mode=0o700, exist_ok=True)
             write_atomically(at.unit / "release.sealed", seal(self._settings.secret, at.id, release))
             at.write_unit_facts(facts)
@@ -151,7 +158,7 @@ class Units:
         return ports.choose(self._settings.port_range, taken)
 
     def _stage(
-        self, at: Deployment, spec: ReleaseSpec, isolation: sandbox.Isolation, port: int
+        self, build: Deployment, spec: ReleaseSpec, isolation: sandbox.Isolation, port: int
     ) -> dict[str, Any]:
         limits = {
             "RLIMIT_CORE": 0,
@@ -165,17 +172,17 @@ class Units:
             "argv": ["/bin/sh", "-c", shell_script(spec.command)],
             "env": {
                 **sandbox.certificate_variables(),
-                "HOME": str(at.home),
+                "HOME": str(build.home),
                 "HOST": "127.0.0.1",
                 "LANG": "C.UTF-8",
                 "NODE_ENV": "production",
-                "PATH": sandbox.search_path(self._layout.home, isolation, at.tree),
+                "PATH": sandbox.search_path(self._layout.home, isolation, build.tree),
                 "PYTHONUNBUFFERED": "1",
-                **({"VIRTUAL_ENV": str(at.venv)} if at.venv.is_dir() else {}),
-                **_checked(spec.env),
+                **({"VIRTUAL_ENV": str(build.venv)} if build.venv.is_dir() else {}),
+                **checked_environment(spec.env),
                 "PORT": str(port),
             },
-            "cwd": str(at.app),
+            "cwd": str(build.app),
             "limits": limits,
             "nice": NICE,
         }
@@ -244,14 +251,14 @@ class Units:
         return self._unit(at, facts, await self._info(at))
 
     def _revive(self, at: Deployment) -> dict[str, Any]:
-        if not at.app.is_dir():
-            raise EngineError("release_missing", "The files of this release are gone; deploy again.")
         sandbox.write_stubs(self._layout.home)
         with self._layout.locked("units"):
             facts = at.unit_facts()
             if facts is None:
                 message = "This release was removed; deploy again."
                 raise EngineError("release_missing", message, detail="release_removed")
+            if not self._layout.deployment(facts.get("build_id", at.id)).app.is_dir():
+                raise EngineError("release_missing", "The files of this release are gone; deploy again.")
             port = self._port(at, facts["port"])
             if port != facts["port"]:
                 release = unseal(self._settings.secret, at.id, (at.unit / "release.sealed").read_bytes())
@@ -290,22 +297,6 @@ class Units:
         (at.unit / "unit.json").unlink(missing_ok=True)
 
 
-def shell_script(command: str) -> str:
-    """A simple command replaces the shell; around others it waits, so that SIGTERM ends both in order."""
-    first = (command.split() or [""])[0]
-    program = _PROGRAM.fullmatch(first) and first not in _BUILTINS
-    simple = program and _WORDS.fullmatch(command)
-    return f"exec {command}" if simple else f"trap 'exit 143' TERM INT\n{command}"
-
-
-def _checked(env: Mapping[str, str]) -> dict[str, str]:
-    for name, value in env.items():
-        if not _NAME.fullmatch(name) or "\0" in value:
-            message = f"The variable {name!r} has an invalid name or value."
-            raise EngineError("variable_invalid", message, name=name[:100])
-    return {name: value for name, value in env.items() if name != processes.MARKER}
-
-
 def _reason(
     state: UnitState, facts: Mapping[str, Any], status: Mapping[str, Any], info: Mapping[str, Any] | None
 ) -> Reason:
@@ -318,19 +309,3 @@ def _reason(
     if code is None:
         return Reason("unit_exited", (info or {}).get("spawnerr") or "It ended.")
     return exited(int(code))
-
-
-def exited(code: int) -> Reason:
-    """An exit status in words; above 128 it was a signal."""
-    known = {
-        0: "It ended by itself (exit status 0); a web app has to keep running.",
-        126: "Its start command cannot be executed (exit status 126).",
-        127: "Its start command was not found (exit status 127).",
-        134: "It aborted itself (SIGABRT), as programs do that run out of memory.",
-        137: "It was killed (SIGKILL), most likely because it ran out of memory.",
-        139: "It crashed (SIGSEGV).",
-        143: "It was asked to end (SIGTERM) and did.",
-    }
-    because = f"exit_{code}" if code in known else "exit_other"
-    words = known.get(code, f"It ended with exit status {code}.")
-    return Reason("unit_exited", words, {"because": because, "exit_status": code})

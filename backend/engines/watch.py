@@ -57,6 +57,10 @@ class Output:
 
     async def feed(self, data: bytes) -> None:
         *lines, self._partial = (self._partial + data).split(b"\n")
+        if self._held and (spare := len(lines) - (self._rest.maxlen or 0)) > 0:
+            # They would only push each other out.
+            self._held += spare
+            del lines[:spare]
         for line in lines:
             await self._line(line)
         if len(self._partial) > LONGEST_RAW_LINE:

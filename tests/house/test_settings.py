@@ -133,11 +133,17 @@ def test_a_refusal_quotes_no_secret(make: Make) -> None:
     assert key not in said
 
 
-def test_production_has_one_reason_left(make: Make) -> None:
-    """What is good is not complained about: the one engine that there is so far is the only reason."""
+def test_production_refuses_the_engine_that_does_not_isolate(make: Make) -> None:
+    """What is good is not complained about, so with containers nothing is left."""
     said = reasons(make, **GOOD)
     assert "ENGINE=process" in said
     assert not any(word in said for word in ("PANEL_URL", "DATABASE_URL", "REDIS_URL", "GIT_ALLOWED"))
+    settings = make(**GOOD | {"engine": "docker", "engine_socket": ""})
+    assert settings.docker_host == "unix:///var/run/docker.sock"
+
+
+def test_processes_need_their_supervisor(make: Make) -> None:
+    assert "ENGINE_SOCKET" in reasons(make, engine_socket="")
 
 
 def test_without_a_word_it_is_production() -> None:
@@ -148,7 +154,9 @@ def test_without_a_word_it_is_production() -> None:
     ("name", "value"),
     [
         ("environment", "staging"),
-        ("engine", "docker"),
+        ("engine", "podman"),
+        ("docker_swarm_address", "localhost"),
+        ("docker_swarm_address", "::1"),
         ("apps_url", "https://apps.example.com"),
         ("access_token_expire_minutes", 0),
         ("access_token_expire_minutes", 1441),

@@ -14,7 +14,9 @@ from tests.panel.sources import FRONTEND, SCRIPTS, text
 
 BACKEND = FRONTEND.parent / "backend"
 SOURCES = [
-    path for folder in ("engines", "services", "jobs") for path in sorted((BACKEND / folder).glob("*.py"))
+    path
+    for folder in ("engines", "engines/docker", "services", "jobs")
+    for path in sorted((BACKEND / folder).glob("*.py"))
 ]
 KEYS = ("detail", "because")
 HELPERS = ("forbidden", "unreachable", "unrecognised", "_Bad")
@@ -55,7 +57,7 @@ def because_of(node: ast.Assign) -> Iterator[str]:
 
 def named() -> set[str]:
     found = {name for path in SOURCES for name in named_in(ast.parse(text(path)))}
-    exits = re.findall(r"^        (\d+): \"Its? ", text(BACKEND / "engines" / "units.py"), re.MULTILINE)
+    exits = re.findall(r"^        (\d+): \"Its? ", text(BACKEND / "engines" / "exits.py"), re.MULTILINE)
     return found | {f"exit_{code}" for code in exits}
 
 
@@ -74,7 +76,7 @@ def test_every_detail_has_a_sentence(sentences: dict[str, str]) -> None:
 def test_every_sentence_is_of_a_detail_or_a_code(sentences: dict[str, str]) -> None:
     known = {key.removeprefix("reason.") for key in sentences if key.startswith("reason.")}
     # Said by the panel itself, and of deployments that ended without an error.
-    known |= {"last_lines", "cancelled", "superseded", "unit_stopped", *named()}
+    known |= {"last_lines", "cancelled", "superseded", "rolled_back", "unit_stopped", *named()}
     assert {key for key in sentences if key.startswith("why.") and key[4:] not in known} == set()
 
 

@@ -1,0 +1,140 @@
+"""A release as a Swarm service: what its container may do, where it may write, how it is begun.
+
+docs/decisions/0022-docker-engine.md says why it is so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import posixpath
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from docker.types import ContainerSpec, Mount, Resources, RestartPolicy, SecretReference, TaskTemplate
+
+from backend.engines.base import ReleaseSpec
+from backend.engines.docker import names
+from backend.engines.startup import checked_environment
+
+PORT = 8080
+"""On which every app listens inside its container."""
+HOME = "/home/gavan"
+STOP_GRACE = 10
+"""Seconds between SIGTERM and SIGKILL."""
+RESTART_DELAY = 5
+"""Seconds for which a release that ended is left alone; Swarm knows no growing ones."""
+LOG_BYTES, LOG_FILES = 4 * 2**20, 2
+"""What Docker keeps of a container's output until it is collected."""
+RUN_BYTES = 16 * 2**20
+ENVIRONMENT = "/run/secrets/environment"
+
+_SECOND = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    id: str
+    """Never a name: for a name, Swarm would ask the public registry first."""
+    command: Sequence[str]
+    """Its entrypoint and command together."""
+    has_shell: bool
+    has_home: bool
+    """Whether it says itself where HOME is."""
+    volumes: Sequence[str] = ()
+    """Paths for each of which Docker would make a folder on its disk that nothing bounds."""
+
+
+def script_of_environment(spec: ReleaseSpec) -> bytes:
+    """The customer's variables as a shell script, which a Swarm secret carries."""
+    env = checked_environment(spec.env)
+    # bash keeps names for itself: unset they lose their meaning (RANDOM, OPTIND), but not those that it never
+    # lets go (UID). Said by `command`, that is no error that ends the shell, and the app with it.
+    lines = [
+        f"command unset {name} 2>/dev/null\ncommand export {name}={_quoted(value)}\n"
+        for name, value in env.items()
+        if name != "PORT"
+    ]
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
+def secret_name(instance: str, spec: ReleaseSpec, key: bytes) -> str:
+    """Names its content, so that other variables are another secret; keyed, for anybody may read names."""
+    digest = hmac.digest(key, script_of_environment(spec), hashlib.sha256).hex()
+    return f"{names.release_name(instance, spec.deployment_id)}-{digest[:8]}"
+
+
+def service(
+    instance: str, spec: ReleaseSpec, image: Image, *, network: str, secret: tuple[str, str] | None, port: int
+) -> dict[str, Any]:
+    """The arguments of `create_service` and `update_service`.
+
+    `secret`, an id and a name, holds the variables; without one they are plain.
+    """
+    environment = _environment(spec, image, plain=secret is None)
+    labels = names.labels(
+        instance, deployment=spec.deployment_id, service=spec.service_id, project=spec.project_id
+    )
+    container = ContainerSpec(
+        image=image.id,
+        command=_command(image) if secret else None,
+        env=[f"{name}={value}" for name, value in environment.items()],
+        labels=labels,
+        init=True,
+        read_only=True,
+        cap_drop=["ALL"],
+        mounts=_mounts(spec, image),
+        stop_grace_period=STOP_GRACE * _SECOND,
+        secrets=[SecretReference(*secret, filename=ENVIRONMENT, mode=0o444)] if secret else None,
+    )
+    container["Ulimits"] = [{"Name": "core", "Soft": 0, "Hard": 0}]
+    resources = Resources(cpu_limit=spec.limits.cpu_millis * 10**6, mem_limit=spec.limits.memory_bytes)
+    resources["Limits"]["Pids"] = spec.limits.pids
+    task = TaskTemplate(
+        container,
+        resources=resources,
+        restart_policy=RestartPolicy("any", delay=RESTART_DELAY * _SECOND),
+        log_driver={
+            "Name": "json-file",
+            "Options": {"max-size": str(LOG_BYTES), "max-file": str(LOG_FILES)},
+        },
+        networks=[{"Target": network}],
+    )
+    published = {"Protocol": "tcp", "TargetPort": PORT, "PublishedPort": port, "PublishMode": "host"}
+    return {
+        "name": names.release_name(instance, spec.deployment_id),
+        "labels": labels,
+        "mode": {"Replicated": {"Replicas": 1}},
+        "task_template": task,
+        "endpoint_spec": {"Mode": "dnsrr", "Ports": [published]},
+    }
+
+
+def _command(image: Image) -> list[str]:
+    return ["/bin/sh", "-c", f". {ENVIRONMENT}\nexec {shlex.join(image.command)}"]
+
+
+def _environment(spec: ReleaseSpec, image: Image, *, plain: bool) -> dict[str, str]:
+    """What is no secret; with `plain`, also what should be one."""
+    return {
+        **({} if image.has_home else {"HOME": HOME}),
+        "HOST": "0.0.0.0",  # noqa: S104
+        **(checked_environment(spec.env) if plain else {}),
+        "PORT": str(PORT),
+    }
+
+
+def _mounts(spec: ReleaseSpec, image: Image) -> list[Mount]:
+    """The places that may be written to. They are memory, so the memory limit bounds them all together."""
+    scratch = min(spec.limits.disk_bytes, spec.limits.memory_bytes // 2)
+    volumes = {posixpath.normpath(path): scratch for path in image.volumes}
+    sizes = {**volumes, "/tmp": scratch, HOME: scratch, "/run": RUN_BYTES}  # noqa: S108
+    return [
+        Mount(path, None, type="tmpfs", tmpfs_size=size, tmpfs_mode=0o1777) for path, size in sizes.items()
+    ]
