@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -94,7 +95,8 @@ def export_openapi(arguments: argparse.Namespace) -> int:
     from backend.main import create_app
     from backend.openapi import export
 
-    document = export(create_app(_settings_of_nowhere()))
+    with tempfile.TemporaryDirectory() as nowhere:
+        document = export(create_app(_settings_of(Path(nowhere))))
     if arguments.check:
         if DOCUMENT.exists() and DOCUMENT.read_bytes() == document:
             return 0
@@ -106,9 +108,9 @@ def export_openapi(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _settings_of_nowhere() -> Settings:
+def _settings_of(nowhere: Path) -> Settings:
     """The document depends on no setting, so a checkout that was never started can export it too."""
-    key, nowhere = base64.b64encode(os.urandom(32)).decode(), Path(os.devnull)
+    key = base64.b64encode(os.urandom(32)).decode()
     return Settings(
         _env_file=None,  # type: ignore[call-arg]
         environment="development",

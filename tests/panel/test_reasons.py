@@ -31,9 +31,15 @@ def constant(node: ast.AST) -> set[str]:
 
 
 def named_in(tree: ast.Module) -> Iterator[str]:
+    constants = {
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg in KEYS:
-            yield from constant(node.value)
+            value = node.value
+            yield from constant(constants.get(value.id, value) if isinstance(value, ast.Name) else value)
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
                 if isinstance(key, ast.Constant) and key.value in KEYS:
@@ -45,13 +51,13 @@ def named_in(tree: ast.Module) -> Iterator[str]:
 
 
 def because_of(node: ast.Assign) -> Iterator[str]:
-    """`because = …`, also among others: `trouble, because, values = …`."""
+    """`because = …` or `detail = …`, also among others: `trouble, because, values = …`."""
     target = node.targets[0]
-    if isinstance(target, ast.Name) and target.id == "because":
+    if isinstance(target, ast.Name) and target.id in KEYS:
         yield from constant(node.value)
     elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
         for name, value in zip(target.elts, node.value.elts, strict=True):
-            if isinstance(name, ast.Name) and name.id == "because":
+            if isinstance(name, ast.Name) and name.id in KEYS:
                 yield from constant(value) - {""}
 
 
