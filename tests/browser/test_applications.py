@@ -78,6 +78,7 @@ async def test_a_personal_token(panel: Panel, customer: Customer) -> None:
     await panel.button("I have kept it").click()
     row = panel.part("token")
     await expect(row).to_contain_text("Nightly deploy")
+    await expect(panel.part("secret")).to_have_count(0)
     assert secret not in await panel.page.content()
     headers = {"Authorization": f"Bearer {secret}"}
     async with httpx.AsyncClient(base_url=panel.address, headers=headers, trust_env=False) as script:

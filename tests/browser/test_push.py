@@ -103,7 +103,7 @@ async def test_the_deploy_hook(
     await expect(row).to_contain_text("Адрес развёртывания")
     await customer.live(answer.json())
     await panel.open(f"/services/{service}/deployments")
-    await expect(panel.part("deployment-2")).to_contain_text("вызов адреса")
+    await expect(panel.part("deployment-2")).to_contain_text("адрес развёртывания")
 
     await panel.open(f"/services/{service}/push")
     await panel.part("renew-address").click()

@@ -104,9 +104,9 @@ class TestToken:
         with GitServer() as thief:
             panel.git.credentials.clear()
             thief.commit("private", {"a": "1"})
-            panel.git.behave("private", thief.url("private"))
+            panel.git.behave("stolen", thief.url("private"))
             engine = panel.with_settings(allowed_private=(panel.git.address, thief.address))
-            url = panel.git.url("private")
+            url = panel.git.url("stolen")
             await fetched(panel, engine, url, with_token(url))
             assert panel.git.credentials
             assert thief.requests

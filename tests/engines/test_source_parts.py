@@ -203,23 +203,24 @@ class TestSubmodules:
         assert (error.code, error.parameters["because"]) == ("source_submodule_failed", "commit_gone")
         panel.git.behave("library", Behaviour.BREAK)
         error = await refused(panel, panel.git.url("app"))
+        panel.git.behave("library", None)
         assert (error.retry, error.parameters["because"]) == ("backoff", "host_busy")
 
     async def test_get_the_token_of_their_own_host_only(self, panel: Panel) -> None:
         with GitServer() as other:
             engine = panel.with_settings(allowed_private=(panel.git.address, other.address))
-            private = panel.git.commit("inner", {"a": "1"})
+            private = panel.git.commit("enclosed", {"a": "1"})
             public = other.commit("public", {"b": "1"})
-            inner = {"lib": ("../inner.git", private), "pub": (other.url("public"), public)}
-            self.commit(panel, "private", inner)
-            for name in ("private", "inner"):
+            inner = {"lib": ("../enclosed.git", private), "pub": (other.url("public"), public)}
+            self.commit(panel, "enclosing", inner)
+            for name in ("enclosing", "enclosed"):
                 panel.git.protect(name, token="tok_submodules")
-            url = panel.git.url("private")
+            url = panel.git.url("enclosing")
             access = Access(parse_remote(url).origin, token="tok_submodules")
             await engine.fetch(replace(panel.fetch_spec(url), access=access), panel.report)
             assert other.requests
             assert other.credentials == []
-            assert any(path.startswith("/inner") for path, _ in panel.git.credentials)
+            assert any(path.startswith("/enclosed") for path, _ in panel.git.credentials)
 
     async def test_of_another_owner_get_no_token(self, panel: Panel) -> None:
         """Who may push to one repository would read by it whatever its token reads."""
