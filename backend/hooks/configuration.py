@@ -25,8 +25,8 @@ from backend.oauth.identity import Principal
 from backend.oauth.tokens import digest
 from backend.roles.permissions import DEPLOYMENTS_READ
 from backend.services.dao import ServiceDAO
-from backend.services.lifecycle import recorded
 from backend.services.models import Service
+from backend.services.trail import record_about
 from backend.utils.crypto import Vault
 from backend.utils.ids import new_id
 
@@ -82,7 +82,7 @@ async def change(session: AsyncSession, service: Service, wanted: PushPatch) -> 
         hook.watch_paths = paths
     await PushHookDAO(session).flush()
     if changed := differences(before, _changeable(hook)):
-        await recorded(session, Action.SERVICE_PUSH_CHANGED, service, before=changed[0], after=changed[1])
+        await record_about(session, service, Action.SERVICE_PUSH_CHANGED, before=changed[0], after=changed[1])
     return hook
 
 
@@ -92,7 +92,7 @@ async def renew_secret(session: AsyncSession, settings: Settings, service: Servi
     secret = new_secret()
     hook.secret, hook.secret_set_at = vault_of(settings).seal(secret, str(hook.id)), now()
     await PushHookDAO(session).flush()
-    await recorded(session, Action.SERVICE_WEBHOOK_SECRET_SET, service)
+    await record_about(session, service, Action.SERVICE_WEBHOOK_SECRET_SET)
     return hook, secret
 
 
@@ -102,7 +102,7 @@ async def renew_address(session: AsyncSession, settings: Settings, service: Serv
     token = PREFIX + secrets.token_urlsafe(32)
     hook.token_hash, hook.token_set_at, hook.token_used_at = digest(token), now(), None
     await PushHookDAO(session).flush()
-    await recorded(session, Action.SERVICE_DEPLOY_HOOK_SET, service)
+    await record_about(session, service, Action.SERVICE_DEPLOY_HOOK_SET)
     return f"{settings.panel_url}/api/v1/deploy-hooks/{token}"
 
 
@@ -113,7 +113,7 @@ async def revoke_address(session: AsyncSession, service: Service) -> None:
         raise NotFound("The service has no deploy hook.")
     hook.token_hash = hook.token_set_at = hook.token_used_at = None
     await PushHookDAO(session).flush()
-    await recorded(session, Action.SERVICE_DEPLOY_HOOK_REVOKED, service)
+    await record_about(session, service, Action.SERVICE_DEPLOY_HOOK_REVOKED)
 
 
 async def _own(session: AsyncSession, service: Service) -> PushHook:

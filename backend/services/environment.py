@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from uuid import UUID
 
 import orjson
@@ -58,12 +57,7 @@ def _has_surrogate(value: str) -> bool:
 
 
 def _vault() -> Vault:
-    return _vault_of(get_settings().master_key)
-
-
-@lru_cache(maxsize=2)
-def _vault_of(master: bytes) -> Vault:
-    return Vault(master, "service-variables")
+    return Vault(get_settings().master_key, "service-variables")
 
 
 def seal_variable(service_id: UUID, name: str, value: str) -> str:

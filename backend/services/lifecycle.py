@@ -11,7 +11,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit import trail
 from backend.audit.actions import Action
 from backend.audit.values import differences
 from backend.catalogue.loading import Plans
@@ -28,6 +27,7 @@ from backend.services.deploylog import CHANNEL
 from backend.services.environment import open_variable, seal_snapshot, seal_variable
 from backend.services.models import Deployment, DeploymentState, Service, ServiceStatus
 from backend.services.schemas import HEALTH_PATH, ServicePatch
+from backend.services.trail import record_about
 from backend.sources import credentials
 from backend.sources.addresses import check_source
 from backend.utils.ids import new_id
@@ -53,26 +53,6 @@ async def locked(session: AsyncSession, service_id: UUID, principal: Principal, 
     return service
 
 
-async def recorded(
-    session: AsyncSession,
-    action: Action,
-    service: Service,
-    *,
-    before: dict[str, Any] | None = None,
-    after: dict[str, Any] | None = None,
-) -> None:
-    await trail.record(
-        session,
-        action,
-        object_type="service",
-        object_id=service.id,
-        object_name=service.name,
-        project_id=service.project_id,
-        before=before,
-        after=after,
-    )
-
-
 async def change(session: AsyncSession, settings: Settings, service: Service, wanted: ServicePatch) -> None:
     """Source, health path and plan, as far as they are given. Raises `Invalid` per field."""
     before = _changeable(service)
@@ -93,7 +73,7 @@ async def change(session: AsyncSession, settings: Settings, service: Service, wa
         service.plan_id = given["plan_id"]
     await ServiceDAO(session).flush()
     if changed := differences(before, _changeable(service)):
-        await recorded(session, Action.SERVICE_UPDATED, service, before=changed[0], after=changed[1])
+        await record_about(session, service, Action.SERVICE_UPDATED, before=changed[0], after=changed[1])
 
 
 async def deploy(
@@ -104,7 +84,7 @@ async def deploy(
     after = {"deployment_id": deployment.id, "number": deployment.number, "trigger": trigger}
     if commit is not None:
         after["commit"] = commit
-    await recorded(session, Action.SERVICE_DEPLOYED, service, after=after)
+    await record_about(session, service, Action.SERVICE_DEPLOYED, after=after)
     return deployment, job
 
 
@@ -159,7 +139,7 @@ async def operate(session: AsyncSession, service: Service, user_id: UUID, kind: 
     open_jobs = await JobDAO(session).open_of(service.id)
     if open_jobs and open_jobs[-1].kind == kind and open_jobs[-1].state == JobState.QUEUED:
         return open_jobs[-1]
-    await recorded(session, OPERATIONS[kind], service)
+    await record_about(session, service, OPERATIONS[kind])
     return await queue.accept(
         session, kind, project_id=service.project_id, user_id=user_id, service_id=service.id
     )
@@ -172,7 +152,7 @@ async def delete(session: AsyncSession, service: Service, user_id: UUID) -> Job:
     for waiting in await DeploymentDAO(session).queued_of(service.id):
         await _end(session, waiting, DeploymentState.CANCELLED, "The service was deleted.")
     service.becomes(ServiceStatus.DELETING)
-    await recorded(session, Action.SERVICE_DELETED, service)
+    await record_about(session, service, Action.SERVICE_DELETED)
     return await queue.accept(
         session, "service.delete", project_id=service.project_id, user_id=user_id, service_id=service.id
     )
@@ -202,7 +182,7 @@ async def replace_variables(
     before, after = differences({"variables": stored}, {"variables": sorted(variables)}) or ({}, {})
     if after or given:
         action = Action.SERVICE_VARIABLES_REPLACED
-        await recorded(session, action, service, before=before, after={**after, "set": given})
+        await record_about(session, service, action, before=before, after={**after, "set": given})
 
 
 async def set_variables(session: AsyncSession, service_id: UUID, variables: dict[str, str | None]) -> None:

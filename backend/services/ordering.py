@@ -22,6 +22,7 @@ from backend.services.environment import check_variables
 from backend.services.models import Deployment, Order, Service
 from backend.services.names import check_name
 from backend.services.schemas import OrderIn
+from backend.services.trail import record_about
 from backend.sources import credentials
 from backend.sources.addresses import check_source
 from backend.sources.schemas import AccessibleSourceIn
@@ -77,7 +78,7 @@ async def place(
     )
     await OrderDAO(session).add(order)
     after = {**_ordered(order, service, wanted), **access}
-    await lifecycle.recorded(session, Action.SERVICE_ORDERED, service, after=after)
+    await record_about(session, service, Action.SERVICE_ORDERED, after=after)
     return order, service, deployment, job
 
 

@@ -25,6 +25,7 @@ from backend.services.dao import DeploymentDAO
 from backend.services.environment import open_snapshot, seal_snapshot
 from backend.services.models import SERVED, Deployment, DeploymentState, Service
 from backend.services.retention import note_missing
+from backend.services.trail import record_about
 from backend.utils.ids import new_id
 
 TRIGGER = "rollback"
@@ -87,7 +88,7 @@ async def accept(
         deployment_id=new,
     )
     after = {"deployment_id": new, "number": number, "release": kept.number}
-    await lifecycle.recorded(session, Action.SERVICE_ROLLED_BACK, service, after=after)
+    await record_about(session, service, Action.SERVICE_ROLLED_BACK, after=after)
     return deployment, job
 
 

@@ -22,6 +22,7 @@ from backend.engines.addresses import Remote, parse_remote
 from backend.engines.base import Access
 from backend.exceptions import Conflict, invalid_field
 from backend.services.models import Service
+from backend.services.trail import record_about
 from backend.sources.addresses import check_token_is_safe
 from backend.sources.dao import DeployKeyDAO, SourceTokenDAO
 from backend.sources.models import DeployKey, SourceToken
@@ -70,7 +71,7 @@ async def set_token(
     held = await SourceTokenDAO(session).get(service.id)
     await _keep_token(session, service, remote, token, username)
     after = {"origin": remote.origin, "username": username, "replaced": held is not None}
-    await _recorded(session, Action.SERVICE_SOURCE_TOKEN_SET, service, after=after)
+    await record_about(session, service, Action.SERVICE_SOURCE_TOKEN_SET, after=after)
 
 
 async def _keep_token(
@@ -90,7 +91,7 @@ async def remove_token(session: AsyncSession, service: Service) -> None:
     if held is not None:
         await tokens.delete(service.id)
         before = {"origin": held.origin, "username": held.username}
-        await _recorded(session, Action.SERVICE_SOURCE_TOKEN_REMOVED, service, before=before)
+        await record_about(session, service, Action.SERVICE_SOURCE_TOKEN_REMOVED, before=before)
 
 
 async def prepare_key(session: AsyncSession, project_id: UUID) -> DeployKey:
@@ -120,7 +121,7 @@ async def renew_key(session: AsyncSession, service: Service) -> DeployKey:
     key = await _add_key(session, service.project_id, service.id, f"gavan-{service.name}")
     before = {"fingerprint": held.fingerprint} if held else None
     after = {"fingerprint": key.fingerprint}
-    await _recorded(session, Action.SERVICE_DEPLOY_KEY_MADE, service, before=before, after=after)
+    await record_about(session, service, Action.SERVICE_DEPLOY_KEY_MADE, before=before, after=after)
     return key
 
 
@@ -134,7 +135,7 @@ async def remove_key(session: AsyncSession, service: Service) -> None:
     if held is not None:
         await keys.delete(held.id)
         before = {"fingerprint": held.fingerprint}
-        await _recorded(session, Action.SERVICE_DEPLOY_KEY_REMOVED, service, before=before)
+        await record_about(session, service, Action.SERVICE_DEPLOY_KEY_REMOVED, before=before)
 
 
 async def _add_key(
@@ -229,7 +230,7 @@ async def forget_host_key(session: AsyncSession, service: Service) -> None:
         return
     before = {"fingerprint": service.ssh_host_key.partition(" ")[2]}
     service.ssh_host_key = None
-    await _recorded(session, Action.SERVICE_HOST_KEY_FORGOTTEN, service, before=before)
+    await record_about(session, service, Action.SERVICE_HOST_KEY_FORGOTTEN, before=before)
 
 
 async def forget(session: AsyncSession, service_id: UUID) -> None:
@@ -243,23 +244,3 @@ async def forget(session: AsyncSession, service_id: UUID) -> None:
 async def prune(session: AsyncSession) -> int:
     """Forget a batch of keys whose order never came; gives how many."""
     return await DeployKeyDAO(session).delete_waiting(now() - WAITING)
-
-
-async def _recorded(
-    session: AsyncSession,
-    action: Action,
-    service: Service,
-    *,
-    before: dict[str, Any] | None = None,
-    after: dict[str, Any] | None = None,
-) -> None:
-    await trail.record(
-        session,
-        action,
-        object_type="service",
-        object_id=service.id,
-        object_name=service.name,
-        project_id=service.project_id,
-        before=before,
-        after=after,
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from functools import lru_cache
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,12 +20,7 @@ from backend.utils.crypto import Vault
 
 
 def _vault() -> Vault:
-    return _vault_of(get_settings().master_key)
-
-
-@lru_cache(maxsize=2)
-def _vault_of(master: bytes) -> Vault:
-    return Vault(master, "sources")
+    return Vault(get_settings().master_key, "sources")
 
 
 def seal_token(service_id: UUID, origin: str, token: str) -> str:

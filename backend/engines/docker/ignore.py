@@ -77,9 +77,6 @@ class Ignore:
             reached.append(now)
         return Place(tuple(reached), left_out)
 
-    def leaves_out(self, path: str) -> bool:
-        return functools.reduce(self.below, path.split("/"), self.root).left_out
-
 
 def invalid(problem: str) -> EngineError:
     return EngineError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import tarfile
@@ -14,6 +15,10 @@ from backend.engines.base import EngineError
 from backend.engines.docker import context
 from backend.engines.docker.ignore import Ignore
 from tests.engines.images.conftest import lay
+
+
+def leaves_out(ignore: Ignore, path: str) -> bool:
+    return functools.reduce(ignore.below, path.split("/"), ignore.root).left_out
 
 
 @pytest.mark.parametrize(
@@ -43,14 +48,14 @@ from tests.engines.images.conftest import lay
     ],
 )
 def test_dockerignore(patterns: str, path: str, left_out: bool) -> None:
-    assert Ignore(patterns).leaves_out(path) is left_out
+    assert leaves_out(Ignore(patterns), path) is left_out
 
 
 def test_no_pattern_stretches_the_time() -> None:
     ignore = Ignore("\n".join(["/".join(["**", "*a" * 12 + "b"] * 10)] * 200))
     began = time.monotonic()
     for _ in range(20):
-        assert not ignore.leaves_out("/".join(["a" * 200] * 60))
+        assert not leaves_out(ignore, "/".join(["a" * 200] * 60))
     assert time.monotonic() - began < 4
 
 
