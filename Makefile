@@ -43,7 +43,7 @@ ifdef ARGS
 else
 	@$(CHECK) && $(LINT); status=$$?; \
 	echo "== tests, on real PostgreSQL, Redis, nginx, Celery and Chromium"; \
-	$(BOOTSTRAP) --dev pytest --numprocesses logical && exit $$status
+	$(BOOTSTRAP) --dev pytest --numprocesses logical --dist worksteal && exit $$status
 endif
 
 screenshot:     ## pictures of every page in test-results/screenshots/, and the README's

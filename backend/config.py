@@ -11,10 +11,16 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from backend.billing.countries import is_country
+from backend.billing.invoices.settings import InvoiceSettings
+from backend.billing.money import is_currency
+from backend.billing.payments.settings import PaymentSettings
+from backend.domains.settings import DomainSettings
 from backend.engines.docker.bases import REGISTRIES, BaseImages
 from backend.mail.servers import SmsGateway, SmtpServer, parse_sender
 
@@ -23,7 +29,7 @@ IMAGES = BaseImages()
 WEAK_PASSWORDS = frozenset({"", "password", "postgres", "secret", "changeme", "gavan", "admin", "redis"})
 
 
-class Settings(BaseSettings):
+class Settings(PaymentSettings, DomainSettings, InvoiceSettings):
     # A refusal is printed and logged, and what is refused may be a secret.
     model_config = SettingsConfigDict(
         env_file=ROOT / ".env", extra="ignore", frozen=True, hide_input_in_errors=True
@@ -37,7 +43,6 @@ class Settings(BaseSettings):
     panel_url: str
     apps_url: str
     edge_address: str
-    edge_routes_file: Path
     edge_pid_file: Path
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
@@ -90,6 +95,7 @@ class Settings(BaseSettings):
     source_check_rate_per_user: str = "60/10minutes"
     fetch_timeout_seconds: float = Field(default=120, gt=0)
     fetch_max_bytes: int = Field(default=512 * 2**20, gt=0)
+    app_restarts: int = Field(default=6, ge=0)
     build_timeout_seconds: float = Field(default=900, gt=0)
     build_max_bytes: int = Field(default=2 * 2**30, gt=0)
     health_timeout_seconds: float = Field(default=60, gt=0)
@@ -107,6 +113,17 @@ class Settings(BaseSettings):
     hook_delivery_retention_days: int = Field(default=90, ge=1, le=3650)
     invitation_days: int = Field(default=7, ge=1, le=365)
     view_as_minutes: int = Field(default=15, ge=1, le=60)
+
+    billing_enabled: bool = True
+    currency: str = "EUR"
+    credit_limit_minor: int = Field(default=0, ge=0)
+    billing_time_zone: str = "UTC"
+    operator_country: str | None = None
+    prices_include_tax: bool = False
+    tax_eu_one_stop_shop: bool = True
+    coupon_rate_per_user: str = "60/10minutes"
+    adjustment_limit_minor: int = Field(default=10_000, ge=0)
+    credit_limit_most_minor: int = Field(default=1_000_000, ge=0)
 
     audit_retention_days: int = Field(default=365, ge=30, le=36_500)
     sign_in_retention_days: int = Field(default=180, ge=90)
@@ -182,6 +199,31 @@ class Settings(BaseSettings):
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
 
+    @field_validator("currency")
+    @classmethod
+    def _is_currency(cls, value: str) -> str:
+        if not is_currency(value):
+            raise ValueError("must be a currency's code of ISO 4217, as EUR")
+        return value
+
+    @field_validator("operator_country", mode="before")
+    @classmethod
+    def _is_country(cls, value: object) -> object:
+        if value in ("", None):
+            return None
+        if not isinstance(value, str) or not is_country(value):
+            raise ValueError("must be a country's code of ISO 3166, as DE")
+        return value
+
+    @field_validator("billing_time_zone")
+    @classmethod
+    def _is_time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("must be a time zone's name, as Europe/Berlin") from None
+        return value
+
     @field_validator("docker_swarm_address")
     @classmethod
     def _is_address(cls, value: str) -> str:
@@ -221,8 +263,12 @@ class Settings(BaseSettings):
                 problems.append(f"{name} has no password or a well-known one")
         if any(origin.startswith("http:") for origin in self.cors_origins):
             problems.append("CORS_ORIGINS has a page of plain http, which anybody on the way can rewrite")
+        if not all(url.startswith("https:") for url in (self.stripe_api_url, self.yookassa_api_url)):
+            problems.append("STRIPE_API_URL and YOOKASSA_API_URL must be https")
         if self.git_allowed_private:
             problems.append("GIT_ALLOWED_PRIVATE opens the internal network to customers")
+        if self.domains_allowed_private:
+            problems.append("DOMAINS_ALLOWED_PRIVATE opens the internal network to customers")
         if problems:
             raise ValueError("not fit for ENVIRONMENT=production: " + "; ".join(problems))
         return self

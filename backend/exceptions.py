@@ -35,12 +35,14 @@ class GavanError(Exception):
         code: str | None = None,
         errors: list[dict[str, Any]] | None = None,
         headers: dict[str, str] | None = None,
+        parameters: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code or self.code
         self.errors = errors
         self.headers = headers or {}
+        self.parameters = parameters
 
 
 class BadRequest(GavanError):
@@ -79,9 +81,12 @@ class Unavailable(GavanError):
     status, code, title = 503, "unavailable", "Temporarily unavailable"
 
 
-def invalid_field(loc: list[str | int], message: str, code: str) -> Invalid:
-    """An `Invalid` about one field, in the shape that schema errors have."""
-    return Invalid(message, code=code, errors=[{"loc": loc, "message": message, "code": code}])
+def invalid_field(
+    loc: list[str | int], message: str, code: str, parameters: dict[str, Any] | None = None
+) -> Invalid:
+    """An `Invalid` about one field, in the shape of schema errors; `parameters` fill the code's words."""
+    error = {"loc": loc, "message": message, "code": code}
+    return Invalid(message, code=code, errors=[error | ({"parameters": parameters} if parameters else {})])
 
 
 def problem(
@@ -92,6 +97,7 @@ def problem(
     *,
     errors: list[dict[str, Any]] | None = None,
     headers: dict[str, str] | None = None,
+    parameters: dict[str, Any] | None = None,
 ) -> Response:
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -103,6 +109,8 @@ def problem(
     }
     if errors:
         body["errors"] = errors
+    if parameters:
+        body["parameters"] = parameters
     if status == 401:
         headers = {"WWW-Authenticate": "Bearer", **(headers or {})}
     # The standard library, since a field's name may hold what is no UTF-8: half of a surrogate pair.
@@ -112,7 +120,15 @@ def problem(
 
 async def _gavan_error(_: Request, exc: Exception) -> Response:
     assert isinstance(exc, GavanError)
-    return problem(exc.status, exc.code, exc.title, exc.detail, errors=exc.errors, headers=exc.headers)
+    return problem(
+        exc.status,
+        exc.code,
+        exc.title,
+        exc.detail,
+        errors=exc.errors,
+        headers=exc.headers,
+        parameters=exc.parameters,
+    )
 
 
 async def _validation_error(request: Request, exc: Exception) -> Response:

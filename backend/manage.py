@@ -17,10 +17,11 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend import models  # noqa: F401  (the mapper needs all of them)
+from backend.billing.ledger import opening, verification
 from backend.catalogue import loading
 from backend.config import ROOT, Settings, get_settings
 from backend.database import Database
-from backend.engines.base import ALIVE
+from backend.engines.base import EngineError
 from backend.engines.registry import make_engine
 from backend.oauth import keys
 from backend.oauth.clients import ensure_clients
@@ -71,6 +72,34 @@ def verify_email(arguments: argparse.Namespace) -> int:
     return 0 if known else 1
 
 
+def give_credit(arguments: argparse.Namespace) -> int:
+    async def work(session: AsyncSession) -> dict[str, str]:
+        if not get_settings().billing_enabled:
+            return {}
+        given = {one: await opening.give(session, one, arguments.minor) for one in arguments.email}
+        return {one: words for one, words in given.items() if words}
+
+    print(json.dumps({"credit": in_transaction(work)}))
+    return 0
+
+
+def verify_ledger(_: argparse.Namespace) -> int:
+    async def work() -> verification.Verified | None:
+        database = Database(get_settings(), pool_size=2)
+        try:
+            return await verification.verify(database, whole=True)
+        finally:
+            await database.close()
+
+    found = asyncio.run(work())
+    if found is None:
+        print("The ledger is being posted to or verified. Try again.", file=sys.stderr)
+        return 1
+    wrong = [f"{one.what} {one.id}: says {one.says}, is {one.is_}" for one in found.wrong]
+    print(json.dumps({"accounts": found.accounts, "entries": found.entries, "wrong": wrong}))
+    return 1 if wrong else 0
+
+
 def rotate_keys(arguments: argparse.Namespace) -> int:
     async def work(session: AsyncSession) -> str | None:
         return await keys.rotate(session, get_settings(), compromised=arguments.compromised)
@@ -82,12 +111,26 @@ def rotate_keys(arguments: argparse.Namespace) -> int:
 def stop_apps(_: argparse.Namespace) -> int:
     engine = make_engine(get_settings())
 
-    async def work() -> int:
-        alive = [unit.deployment_id for unit in await engine.units() if unit.state in ALIVE]
-        await asyncio.gather(*(engine.stop(deployment_id) for deployment_id in alive))
-        return len(alive)
+    print(json.dumps({"stopped": asyncio.run(engine.rest())}))
+    return 0
 
-    print(json.dumps({"stopped": asyncio.run(work())}))
+
+def examine_engine(arguments: argparse.Namespace) -> int:
+    engine = make_engine(get_settings())
+
+    async def cautions() -> list[str]:
+        return [caution.code for caution in (await engine.info()).warnings]
+
+    async def work() -> list[str]:
+        if arguments.caution and arguments.caution not in (found := await cautions()):
+            return found
+        try:
+            await engine.examine()
+        except EngineError as error:
+            print(error.message, file=sys.stderr)
+        return await cautions()
+
+    print(json.dumps({"cautions": asyncio.run(work())}))
     return 0
 
 
@@ -140,6 +183,14 @@ def main() -> int:
     verified = commands.add_parser("verify-email", help="vouch for the e-mail address of an account")
     verified.add_argument("--email", required=True)
     verified.set_defaults(run=verify_email)
+    credit = commands.add_parser("give-credit", help="credit to begin with, once for each account's project")
+    credit.add_argument("--email", required=True, action="append")
+    credit.add_argument("--minor", type=int, default=5_000, help="in the currency's smallest unit")
+    credit.set_defaults(run=give_credit)
+    verifying = commands.add_parser(
+        "verify-ledger", help="sum all entries again; exit 1 if something is wrong"
+    )
+    verifying.set_defaults(run=verify_ledger)
     rotation = commands.add_parser("rotate-keys", help="a new key to sign access tokens with")
     rotation.add_argument(
         "--compromised", action="store_true", help="the old keys are worth nothing from now on"
@@ -147,6 +198,9 @@ def main() -> int:
     rotation.set_defaults(run=rotate_keys)
     stop = commands.add_parser("stop-apps", help="stop customers' services until the panel runs again")
     stop.set_defaults(run=stop_apps)
+    examine = commands.add_parser("examine-engine", help="try whether what isolates customers is in force")
+    examine.add_argument("--if", dest="caution", metavar="CODE", help="only where this caution holds")
+    examine.set_defaults(run=examine_engine)
     document = commands.add_parser("export-openapi", help="write openapi/openapi.json")
     document.add_argument("--check", action="store_true", help="only compare; exit 1 if it differs")
     document.set_defaults(run=export_openapi)

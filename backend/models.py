@@ -1,8 +1,17 @@
 """Every model, imported once, so that the metadata is complete for Alembic and the mapper."""
 
 from backend.audit import models as audit
+from backend.billing.dunning import models as dunning
+from backend.billing.invoices import models as invoices
+from backend.billing.ledger import models as ledger
+from backend.billing.metering import models as metering
+from backend.billing.payments import message_models as payment_messages
+from backend.billing.payments import models as payments
+from backend.billing.prices import models as prices
+from backend.billing.runs import models as billing_runs
 from backend.catalogue import models as catalogue
 from backend.database import Base
+from backend.domains import models as domains
 from backend.factors import models as factors
 from backend.hooks import models as hooks
 from backend.jobs import models as jobs
@@ -19,13 +28,22 @@ metadata = Base.metadata
 
 __all__ = [
     "audit",
+    "billing_runs",
     "catalogue",
+    "domains",
+    "dunning",
     "factors",
     "hooks",
+    "invoices",
     "jobs",
+    "ledger",
     "mail",
     "metadata",
+    "metering",
     "oauth",
+    "payment_messages",
+    "payments",
+    "prices",
     "projects",
     "roles",
     "services",

@@ -45,6 +45,7 @@ TAGS = [
     {"name": "projects", "description": "Every resource belongs to a project; membership gives access."},
     {"name": "catalogue", "description": "What can be ordered."},
     {"name": "services", "description": "Ordered services: life cycle, deployments, variables, logs."},
+    {"name": "billing", "description": "Prices, balance, usage, invoices and payments of a project."},
     {"name": "jobs", "description": "Accepted work and its progress."},
     {"name": "audit", "description": "What was done, by whom, from where."},
     {
@@ -68,6 +69,12 @@ _PROBLEM_SCHEMA = {
             "description": "Names the request in the logs.",
             "examples": ["a51d2e0c9f6b4f0d8e7c3b2a19080706"],
         },
+        "parameters": {
+            "type": "object",
+            "description": "What the code says nothing of: how much is missing, say.",
+            "additionalProperties": True,
+            "examples": [{"currency": "EUR", "needed": 500, "available": 120}],
+        },
         "errors": {
             "type": "array",
             "description": "Of a payload: what is wrong with which field.",
@@ -82,6 +89,12 @@ _PROBLEM_SCHEMA = {
                     },
                     "message": {"type": "string", "examples": ["This name is reserved."]},
                     "code": {"type": "string", "examples": ["name_reserved"]},
+                    "parameters": {
+                        "type": "object",
+                        "description": "What the code says nothing of: the line of a file, say.",
+                        "additionalProperties": True,
+                        "examples": [{"line": 7}],
+                    },
                 },
             },
         },

@@ -13,8 +13,10 @@ from loguru import logger
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import retention as audit
+from backend.billing.runs import progress as billing_runs
 from backend.dao.base import BaseDAO
 from backend.database import Base, Database, is_away
+from backend.domains import claiming as domains
 from backend.factors import expiry as factors
 from backend.hooks import deliveries as hooks
 from backend.jobs import relay as jobs
@@ -41,6 +43,8 @@ KEPT: Mapping[str, Prune] = {
     "idempotency keys": jobs.prune,
     "letters": mail.prune,
     "hook deliveries": hooks.prune,
+    "released domains": domains.prune,
+    "billing runs": billing_runs.prune,
     "audit events": audit.prune,
 }
 LONGEST_SECONDS = 240.0

@@ -6,7 +6,18 @@ The reference page has its own order, `backend.openapi.TAGS`.
 from fastapi import APIRouter
 
 from backend.audit import router as audit
+from backend.billing.dunning import router as dunning
+from backend.billing.invoices import router as invoices
+from backend.billing.ledger import admin_router as admin_ledger
+from backend.billing.ledger import router as ledger
+from backend.billing.metering import router as usage
+from backend.billing.payments import admin_router as admin_payments
+from backend.billing.payments import public_router as payments_from_outside
+from backend.billing.payments import router as payments
+from backend.billing.prices import admin_router as admin_prices
+from backend.billing.prices import router as prices
 from backend.catalogue.router import router as catalogue
+from backend.domains import router as domains
 from backend.factors import router as factors
 from backend.hooks.public_router import router as hooks_from_outside
 from backend.hooks.router import router as hooks
@@ -38,7 +49,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     sources,
     hooks,
     hooks_from_outside,
+    domains.router,
     orders,
+    prices.router,
+    ledger.router,
     oauth,
     users,
     lk,
@@ -55,9 +69,21 @@ ROUTERS: tuple[APIRouter, ...] = (
     admin_users,
     admin_roles,
     services.admin,
+    domains.admin,
+    admin_prices.admin,
+    admin_ledger.admin,
     jobs.admin,
     factors.admin,
     audit.admin,
+    dunning.router,
+    usage.router,
+    invoices.router,
+    payments.router,
+    payments_from_outside.router,
+    dunning.admin,
+    usage.admin,
+    invoices.admin,
+    admin_payments.admin,
     admin_letters,
     monitoring.router,
 )

@@ -15,7 +15,10 @@ NAMES = (
     "auth_overhead",
     "token_issue",
     "deploy_overhead",
+    "ledger_post",
+    "balance_flat",
     "panel_first_load",
+    "rating_million",
     "make_up_warm",
 )
 

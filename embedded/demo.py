@@ -12,8 +12,12 @@ from embedded.web import Answer, Edge
 
 APP = "hello"
 TEMPLATE = "example-python"
-PATIENCE_SECONDS = 180
+CREDIT_MINOR = 5_000
+"""What a first project is given, in its currency's smallest unit, so that the example is paid for."""
+PATIENCE_SECONDS = 600
+"""The first build in containers fetches what it begins from."""
 POLL_SECONDS = 0.25
+LAST_LINES = 15
 FINAL = ("succeeded", "failed", "cancelled")
 
 
@@ -88,7 +92,7 @@ class Demo:
 
     def follow(self, job_path: str, progress: Callable[[str], None], watch: Callable[[], None]) -> None:
         """Say each new step of the job until it is final; a Failure when it fails, or from `watch`."""
-        said_step = None
+        said_step, trouble = None, ""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             status, job, _ = self._call("GET", job_path)
@@ -99,14 +103,34 @@ class Demo:
                     return
                 error = job["error"] or {"message": f"the job was {job['state']}"}
                 raise Failure(
-                    f"the example app did not go live: {error['message']}", "make logs PART=deployer"
+                    f"the example app did not go live: {error['message']}{self._said()}",
+                    "make logs PART=deployer",
                 )
+            trouble = f": {job['error']['message']}" if job["error"] else ""
             if job["step"] and job["step"] != said_step:
                 said_step = job["step"]
                 progress(said_step)
             watch()
             time.sleep(POLL_SECONDS)
-        raise Failure("the example app is not live after 3 minutes", "make logs PART=deployer")
+        minutes = PATIENCE_SECONDS // 60
+        raise Failure(
+            f"the example app is not live after {minutes} minutes{trouble}{self._said()}",
+            "make logs PART=deployer",
+        )
+
+    def _said(self) -> str:
+        """The end of the log of the latest deployment, as lines of their own; empty when it cannot be had."""
+        present = self.service()
+        if present is None:
+            return ""
+        status, found, _ = self._call("GET", f"/api/v1/services/{present['id']}/deployments?size=1")
+        if status != 200 or not found["items"]:
+            return ""
+        status, log, _ = self._call("GET", f"/api/v1/deployments/{found['items'][0]['id']}/log?size=1000")
+        if status != 200 or not log["lines"]:
+            return ""
+        lines = [line["text"] for line in log["lines"][-LAST_LINES:]]
+        return "\n  The end of its log:" + "".join(f"\n    {line}" for line in lines)
 
     def _item(self, kind: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         status, said, _ = self._call("GET", f"/api/v1/{kind}")

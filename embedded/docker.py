@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import subprocess
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -48,6 +50,27 @@ def demand(env: Mapping[str, str]) -> None:
             f"Docker does not answer at {host}: {said}",
             "start Docker, or put ENGINE=process into .env",
         )
+
+
+def guard(layout: Layout, env: Mapping[str, str]) -> None:
+    """Put the node's firewall in force where we may, and tell who has to where we may not."""
+    if env.get("NODE_FIREWALL") == "off":
+        return
+    script = layout.root / "node" / "firewall"
+    local = env.get("DOCKER_HOST", DEFAULT_HOST).startswith("unix:")
+    if local and os.getuid() == 0:
+        done = subprocess.run(
+            [script, "install"], capture_output=True, text=True, check=False, env={**os.environ, **env}
+        )
+        if done.returncode:
+            warn(f"the node's firewall is not in force: {done.stderr.strip() or done.returncode}")
+    with step("trying what customers' containers reach"):
+        work = Backend(layout, dict(env), "backend.manage", "examine-engine", "--if", "network_open")
+        cautions = json.loads(work.line())["cautions"]
+        work.finish()
+    if "network_open" in cautions:
+        where = "" if local else " on Docker's machine"
+        warn(f"customers' containers reach this machine and its network; run{where}: sudo {script} install")
 
 
 def stop_apps(layout: Layout, env: Mapping[str, str]) -> None:

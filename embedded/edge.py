@@ -17,12 +17,17 @@ from embedded.settings import has_ipv6_loopback
 
 NAMES = (
     "EDGE_LISTEN",
+    "EDGE_TLS_LISTEN",
+    "EDGE_HTTPS_PORT",
     "EDGE_REAL_IP",
     "EDGE_HSTS",
     "EDGE_WORKERS",
     "EDGE_PID_FILE",
     "EDGE_TEMP_DIR",
     "EDGE_ROUTES_FILE",
+    "EDGE_DOMAINS_FILE",
+    "EDGE_CERTIFICATES",
+    "EDGE_CHALLENGES",
     "PANEL_HOSTS",
     "API_UPSTREAM",
     "FRONTEND_ROOT",
@@ -58,6 +63,16 @@ def listen(bind: str, port: int) -> str:
     return " ".join(f"listen {address};" for address in addresses)
 
 
+def listen_tls(address: str) -> str:
+    """The same for TLS, of EDGE_TLS_ADDRESS; nothing without one."""
+    if not address:
+        return ""
+    bind, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        raise Failure(f"EDGE_TLS_ADDRESS: {address}", "write address:port, as 0.0.0.0:443")
+    return listen(bind.strip("[]"), int(port)).replace(";", " ssl;") + " http2 on;"
+
+
 def trusted(proxies: str) -> str:
     """`set_real_ip_from` directives for networks with commas between them, as in TRUSTED_PROXIES."""
     try:
@@ -73,6 +88,7 @@ def values(layout: Layout, env: Mapping[str, str]) -> dict[str, str]:
         "EDGE_PID_FILE": env["EDGE_PID_FILE"],
         "EDGE_TEMP_DIR": str(layout.edge / "tmp"),
         "EDGE_ROUTES_FILE": env["EDGE_ROUTES_FILE"],
+        **{name: str(path) for name, path in beside_routes(env).items()},
         "API_UPSTREAM": env["API_BIND"],
         "FRONTEND_ROOT": str(layout.root / "frontend"),
         "EXAMPLES_ROOT": str(layout.examples),
@@ -82,10 +98,22 @@ def values(layout: Layout, env: Mapping[str, str]) -> dict[str, str]:
             raise Failure(f"nginx cannot use this path: {path}", "move the checkout to a simpler path")
     return paths | {
         "EDGE_LISTEN": listen(env["EDGE_BIND"], int(env["EDGE_PORT"])),
+        "EDGE_TLS_LISTEN": listen_tls(env.get("EDGE_TLS_ADDRESS", "")),
+        "EDGE_HTTPS_PORT": "" if (port := env.get("DOMAINS_HTTPS_PORT", "443")) == "443" else f":{int(port)}",
         "EDGE_REAL_IP": trusted(env.get("TRUSTED_PROXIES", "")),
         "EDGE_HSTS": HSTS if env["PANEL_URL"].startswith("https:") else "",
         "EDGE_WORKERS": "1",
         "PANEL_HOSTS": " ".join(dict.fromkeys([panel_host, "localhost", "127.0.0.1", "[::1]"])),
+    }
+
+
+def beside_routes(env: Mapping[str, str]) -> dict[str, Path]:
+    """What of customers' domains the panel writes for the edge, as `backend.domains.settings` has it."""
+    routes = Path(env["EDGE_ROUTES_FILE"])
+    return {
+        "EDGE_DOMAINS_FILE": routes.with_name("domains.map"),
+        "EDGE_CERTIFICATES": routes.with_name("certificates"),
+        "EDGE_CHALLENGES": routes.with_name("challenges"),
     }
 
 
@@ -95,6 +123,13 @@ def prepare(layout: Layout, env: Mapping[str, str]) -> bool:
     routes = Path(env["EDGE_ROUTES_FILE"])
     routes.parent.mkdir(parents=True, exist_ok=True)
     routes.touch()
+    files = beside_routes(env)
+    files["EDGE_DOMAINS_FILE"].touch()
+    if env.get("EDGE_TLS_ADDRESS"):
+        # Not for the other parts, which start without it.
+        from backend.domains.edgefiles import CertificateFiles
+
+        CertificateFiles(files["EDGE_CERTIFICATES"]).ensure_default()
     wanted = render((layout.root / "nginx.conf").read_text(), values(layout, env))
     target = layout.edge / "nginx.conf"
     before = target.read_text() if target.exists() else ""

@@ -94,7 +94,7 @@ PARTS = (
     ),
     Part("api", _api),
     Part("worker", _worker("worker", "default,billing,monitoring,email,ai", 1)),
-    Part("deployer", _worker("deployer", "deploy", 3)),
+    Part("deployer", _worker("deployer", "deploy,domains", 3)),
     Part("beat", _beat),
 )
 BY_NAME = {part.name: part for part in PARTS}

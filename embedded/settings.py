@@ -84,6 +84,7 @@ def derived(layout: Layout, port: int, password: str) -> dict[str, str]:
         "PANEL_URL": f"http://localhost:{port}",
         "APPS_URL": f"http://{{name}}.localhost:{port}",
         "EDGE_ADDRESS": f"127.0.0.1:{port}",
+        "DOMAINS_HTTP_PORT": str(port),
         # The bundled examples are fetched from the panel's own edge.
         "GIT_ALLOWED_PRIVATE": f"localhost:{port},127.0.0.1:{port}",
         "DATABASE_URL": f"postgresql://gavan:{password}@/gavan?host={quote(str(layout.run))}",

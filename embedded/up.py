@@ -15,7 +15,7 @@ from embedded import docker, edge, postgres, processes, settings, state
 from embedded.bootstrap import BEGAN
 from embedded.commands import Backend
 from embedded.console import Failure, say, step, warn
-from embedded.demo import APP, Demo
+from embedded.demo import APP, CREDIT_MINOR, Demo
 from embedded.layout import Layout, locked
 from embedded.logs import files, tail
 from embedded.parts import Part, parts_of
@@ -34,6 +34,8 @@ class Up:
         self.env: dict[str, str] = {}
         self.parts: list[Part] = []
         self.admin_password = ""
+        self.credit: dict[str, str] = {}
+        """Who was given how much now."""
         self.starts: dict[str, set[int]] = {}
         """Of each part, the times at which it was seen to start."""
 
@@ -45,6 +47,8 @@ class Up:
                 self._settings()
                 changed = self._parts()
                 example = self._example()
+                if changed and docker.is_engine(self.env):
+                    docker.guard(self.layout, self.env)
             finally:
                 self._tell_password()
         self._summary(example, changed, time.monotonic() - begin)
@@ -134,11 +138,13 @@ class Up:
             with step("stopping what runs older code or settings"):
                 self.supervisor.stop(*self._panel)
         with step("database schema, catalogue, administrator"):
-            work = Backend(self.layout, self.env, "embedded.database", self.env["ADMIN_EMAIL"])
+            people = (self.env["ADMIN_EMAIL"], self.env["DEMO_EMAIL"])
+            work = Backend(self.layout, self.env, "embedded.database", *people)
             work.line()
             self._start(*self._panel)
             work.line()
             said = json.loads(work.line())
+            self.credit |= json.loads(work.line())["credit"]
             work.finish()
             self.admin_password = said["password"] if said["created"] else ""
 
@@ -182,13 +188,18 @@ class Up:
         if moved or not known.get("example"):
             with step("demo customer's app") as line:
                 demo = Demo(self.edge, self.env["DEMO_EMAIL"], self.env["DEMO_PASSWORD"])
-                demo.sign_in(self._verify_demo)
+                demo.sign_in(self._welcome_demo)
                 demo.deploy(line.more, self._watch, again=moved)
             state.save(self.layout, example=APP, engine=engine)
         return APP
 
-    def _verify_demo(self) -> None:
-        """Nobody reads the demo customer's mailbox: where that is asked for, the operator answers for it."""
+    def _welcome_demo(self) -> None:
+        """Credit for the example; and nobody reads the demo customer's mailbox: where that is asked for, the
+        operator answers for it."""
+        credit = ("give-credit", "--minor", str(CREDIT_MINOR), "--email", self.env["DEMO_EMAIL"])
+        giving = Backend(self.layout, self.env, "backend.manage", *credit)
+        self.credit |= json.loads(giving.line())["credit"]
+        giving.finish()
         if self.env.get("SMTP_URL") or self.env.get("EMAIL_VERIFICATION"):
             email = self.env["DEMO_EMAIL"]
             Backend(self.layout, self.env, "backend.manage", "verify-email", "--email", email).finish()
@@ -207,6 +218,8 @@ class Up:
         if example:
             say(f"  Example app     {self.env['APPS_URL'].format(name=example)}")
             say(f"  Demo customer   {self.env['DEMO_EMAIL']}   password: DEMO_PASSWORD in .env")
+        for email, amount in self.credit.items():
+            say(f"  Credit          {amount} for {email}, to try out what is paid for")
         say()
         if not docker.is_engine(self.env) and detect_isolation().name == "none":
             warn("no working bubblewrap: customers' apps are not isolated from each other or the panel")

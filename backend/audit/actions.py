@@ -9,6 +9,10 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
+    ADJUSTMENT_PROPOSED = "adjustment.proposed"
+    ADJUSTMENT_POSTED = "adjustment.posted"
+    ADJUSTMENT_REFUSED = "adjustment.refused"
+
     APPLICATION_CREATED = "application.created"
     APPLICATION_UPDATED = "application.updated"
     APPLICATION_SECRET_ROTATED = "application.secret_rotated"
@@ -16,9 +20,37 @@ class Action(StrEnum):
 
     AUDIT_PRUNED = "audit.pruned"
 
+    AUTO_TOP_UP_SET = "auto_top_up.set"
+    AUTO_TOP_UP_REMOVED = "auto_top_up.removed"
+
+    BANK_LINE_MATCHED = "bank_line.matched"
+    BANK_LINE_IGNORED = "bank_line.ignored"
+    BANK_STATEMENT_IMPORTED = "bank_statement.imported"
+
+    BILLING_DETAILS_CHANGED = "billing.details_changed"
+    BILLING_TERMS_CHANGED = "billing.terms_changed"
+
     CATALOGUE_CHANGED = "catalogue.changed"
 
+    COUPON_CREATED = "coupon.created"
+    COUPON_ENDED = "coupon.ended"
+
     DEPLOY_KEY_CREATED = "deploy_key.created"
+
+    DOMAIN_ADDED = "domain.added"
+    DOMAIN_UPDATED = "domain.updated"
+    DOMAIN_CHECKED = "domain.checked"
+    DOMAIN_DNS_SET = "domain.dns_set"
+    DOMAIN_DNS_REMOVED = "domain.dns_removed"
+    DOMAIN_VERIFIED = "domain.verified"
+    DOMAIN_TAKEN_OVER = "domain.taken_over"
+    DOMAIN_SECURED = "domain.secured"
+    DOMAIN_REMOVED = "domain.removed"
+
+    DUNNING_RULES_CHANGED = "dunning.rules_changed"
+    DUNNING_OVERRIDE_SET = "dunning.override_set"
+    DUNNING_OVERRIDE_LIFTED = "dunning.override_lifted"
+    DUNNING_STAGE_CHANGED = "dunning.stage_changed"
 
     GRANT_GIVEN = "grant.given"
     GRANT_REVOKED = "grant.revoked"
@@ -28,6 +60,9 @@ class Action(StrEnum):
     INVITATION_RESENT = "invitation.resent"
     INVITATION_REVOKED = "invitation.revoked"
     INVITATION_ACCEPTED = "invitation.accepted"
+
+    INVOICE_ISSUED = "invoice.issued"
+    INVOICE_CREDITED = "invoice.credited"
 
     JOB_CANCELLED = "job.cancelled"
 
@@ -42,6 +77,15 @@ class Action(StrEnum):
     PASSKEY_RENAMED = "passkey.renamed"
     PASSKEY_REMOVED = "passkey.removed"
 
+    PAYMENT_CREATED = "payment.created"
+    PAYMENT_SUCCEEDED = "payment.succeeded"
+    PAYMENT_RECORDED = "payment.recorded"
+    PAYMENT_DISPUTED = "payment.disputed"
+    PAYMENT_REFUNDED = "payment.refunded"
+    PAYMENT_METHOD_ASKED = "payment_method.asked"
+    PAYMENT_METHOD_PREFERRED = "payment_method.preferred"
+    PAYMENT_METHOD_REMOVED = "payment_method.removed"
+
     PERSONAL_TOKEN_CREATED = "personal_token.created"
     PERSONAL_TOKEN_DELETED = "personal_token.deleted"
 
@@ -52,6 +96,9 @@ class Action(StrEnum):
 
     RECOVERY_CODES_MADE = "recovery_codes.made"
     RECOVERY_CODES_USED = "recovery_codes.used"
+
+    PRICE_ADDED = "price.added"
+    PRICE_WITHDRAWN = "price.withdrawn"
 
     ROLE_CREATED = "role.created"
     ROLE_UPDATED = "role.updated"
@@ -74,6 +121,9 @@ class Action(StrEnum):
     SERVICE_STOPPED = "service.stopped"
     SERVICE_STARTED = "service.started"
     SERVICE_RESTARTED = "service.restarted"
+    SERVICE_REPRICED = "service.repriced"
+    SERVICE_SUSPENDED = "service.suspended"
+    SERVICE_RESUMED = "service.resumed"
     SERVICE_DELETED = "service.deleted"
 
     SESSION_STARTED = "session.started"
@@ -84,6 +134,9 @@ class Action(StrEnum):
     SESSION_TOKEN_REUSED = "session.token_reused"
 
     SIGNING_KEY_ROTATED = "signing_key.rotated"
+
+    TAX_RATE_ADDED = "tax_rate.added"
+    TAX_RATE_REMOVED = "tax_rate.removed"
 
     TOTP_PREPARED = "totp.prepared"
     TOTP_ADDED = "totp.added"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit import trail
 from backend.audit.actions import Action
 from backend.audit.values import differences
+from backend.billing.prices.loading import load_prices, load_tax_rates
 from backend.catalogue.models import Plan, Template
 from backend.config import Settings
 from backend.dao.base import BaseDAO
@@ -53,6 +55,8 @@ async def load(session: AsyncSession, settings: Settings) -> str:
     before = await _state(session)
     await _upsert(Plans(session), Plan, plans)
     await _upsert(Templates(session), Template, templates)
+    await load_prices(session, content["plans"])
+    await load_tax_rates(session, ZoneInfo(settings.billing_time_zone))
     if changed := differences(before, await _state(session)):
         await trail.record(
             session,
@@ -66,7 +70,7 @@ async def load(session: AsyncSession, settings: Settings) -> str:
 
 
 async def _state(session: AsyncSession) -> dict[str, Any]:
-    """`plan.dinghy.price_minor` → what it is, and so on for all."""
+    """`plan.dinghy.pids` → what it is, and so on for all. Prices have versions, and their own events."""
     found: dict[str, Any] = {}
     for kind, dao, model in (("plan", Plans(session), Plan), ("template", Templates(session), Template)):
         columns = [column for column in model.__table__.columns if column.name not in _UNTOLD]
@@ -86,16 +90,19 @@ async def _upsert(dao: Plans | Templates, model: Any, rows: list[dict[str, Any]]
 
 
 def _plan(position: int, plan: dict[str, Any]) -> dict[str, Any]:
-    plan = dict(plan)
+    plan = {name: value for name, value in plan.items() if name not in ("prices", "setup")}
     memory, disk = _bytes(plan.pop("memory")), _bytes(plan.pop("disk"))
     return {**plan, "memory_bytes": memory, "disk_bytes": disk, "position": position, "active": True}
 
 
 def _template(position: int, template: dict[str, Any], settings: Settings) -> dict[str, Any]:
     example = template.get("example")
+    in_containers = template.get("description_in_containers")
+    told = template["description"] if settings.engine != "docker" or not in_containers else in_containers
     repository = f"{settings.panel_url}/examples/{example}.git"
     return {
-        **template,
+        **{name: value for name, value in template.items() if name != "description_in_containers"},
+        "description": told,
         "example": {"repo_url": repository, "ref": "main"} if example else None,
         "parameters": template.get("parameters", []),
         "position": position,

@@ -1,4 +1,4 @@
-"""What can be ordered: plans (how much) and templates (what)."""
+"""What can be ordered: plans (how much) and templates (what). Prices are `backend.billing.prices`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,12 @@ from backend.database import Base, Timestamps
 
 class Plan(Timestamps, Base):
     __tablename__ = "plans"
-    __table_args__ = (
-        CheckConstraint("price_minor >= 0 AND memory_bytes > 0 AND disk_bytes > 0", name="amounts"),
-    )
+    __table_args__ = (CheckConstraint("memory_bytes > 0 AND disk_bytes > 0", name="amounts"),)
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     position: Mapped[int] = mapped_column(SmallInteger)
     active: Mapped[bool]
     title: Mapped[dict[str, str]] = mapped_column(JSONB)
-    price_minor: Mapped[int] = mapped_column(BigInteger)
-    """Per month, in the currency's minor unit."""
-    currency: Mapped[str] = mapped_column(String(3))
     memory_bytes: Mapped[int] = mapped_column(BigInteger)
     disk_bytes: Mapped[int] = mapped_column(BigInteger)
     cpu_millis: Mapped[int] = mapped_column(Integer)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
 
+from backend.billing.prices import versions
+from backend.billing.prices.versions import PriceVersion
 from backend.catalogue import loading, schemas
 from backend.context import PartsDep, SessionDep
 
@@ -13,9 +16,26 @@ router = APIRouter(prefix="/api/v1", tags=["catalogue"])
 
 
 @router.get("/plans", operation_id="plans_list", summary="Plans", response_model=schemas.Plans)
-async def plans(session: SessionDep) -> dict[str, Any]:
-    """How much a service may take, and its price per month."""
-    return {"items": await loading.Plans(session).offered()}
+async def plans(session: SessionDep, parts: PartsDep) -> dict[str, Any]:
+    """How much a service may take, and its prices per month. What it comes to with discounts and taxes is
+    told by `orders_preview`.
+    """
+    prices = await versions.all_offered(session)
+    currency = parts.settings.currency
+    items = await loading.Plans(session).offered()
+    return {"items": [plan | _priced(prices.get(plan["id"], []), currency) for plan in items]}
+
+
+def _priced(prices: Sequence[PriceVersion], currency: str) -> dict[str, Any]:
+    shown = versions.shown_in(currency, prices)
+    return {
+        "price_minor": shown.month_minor if shown else None,
+        "currency": shown.currency if shown else None,
+        "prices": [
+            {"currency": one.currency, "month_minor": one.month_minor, "setup_minor": one.setup_minor}
+            for one in prices
+        ],
+    }
 
 
 @router.get(

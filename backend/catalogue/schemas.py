@@ -14,11 +14,20 @@ class Words(BaseModel):
     ru: str = Field(examples=["Приложение из git"])
 
 
+class PlanPrice(BaseModel):
+    currency: str = Field(description="ISO 4217.", examples=["EUR"])
+    month_minor: int = Field(description="Per month, in the minor unit.", examples=[300])
+    setup_minor: int = Field(description="Once, when the service goes live first.", examples=[0])
+
+
 class PlanView(BaseModel):
     id: str = Field(examples=["dinghy"])
     title: Words
-    price_minor: int = Field(description="Per month, in the currency's minor unit.", examples=[300])
-    currency: str = Field(description="ISO 4217.", examples=["EUR"])
+    price_minor: int | None = Field(
+        description="Per month, in the currency's minor unit; null if it is not sold now.", examples=[300]
+    )
+    currency: str | None = Field(description="ISO 4217: the operator's, or another.", examples=["EUR"])
+    prices: list[PlanPrice]
     memory_bytes: int = Field(description="Of each process.", examples=[268435456])
     disk_bytes: int = Field(description="Of one release.", examples=[536870912])
     cpu_millis: int = Field(description="Thousandths of a core.")

@@ -45,6 +45,13 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "relay": _every(settings.job_relay_seconds, "jobs.relay"),
             "relay-letters": _every(settings.job_relay_seconds, "letters.relay"),
             "reconcile": _every(settings.reconcile_seconds, "services.reconcile"),
+            "examine-engine": _every(HOUR / 4, "services.examine_engine"),
+            "domains": _every(settings.domains_check_seconds, "domains.keep_up", "domains"),
+            "poll-payments": _every(settings.payment_poll_seconds, "payments.poll", "billing"),
+            "rating": _every(HOUR / 12, "billing.rating", "billing"),
+            "invoicing": _every(HOUR, "billing.invoice", "billing"),
+            "verify-ledger": _every(HOUR / 6, "billing.verify", "billing"),
+            "dunning": _every(HOUR / 6, "billing.dunning", "billing"),
             "sweep-services": _every(HOUR, "services.sweep"),
             "sweep-users": _every(HOUR, "users.sweep"),
             "rotate-keys": _every(HOUR, "users.rotate_keys"),
@@ -53,7 +60,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _every(seconds: float, task: str) -> dict[str, Any]:
+def _every(seconds: float, task: str, queue: str = "default") -> dict[str, Any]:
     # A tick that nobody picked up in time is worthless: the next one does its work.
-    options = {"expires": max(10.0, 2 * min(seconds, 300.0))}
+    options = {"expires": max(10.0, 2 * min(seconds, 300.0)), "queue": queue}
     return {"task": task, "schedule": timedelta(seconds=seconds), "options": options}

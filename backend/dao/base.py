@@ -119,8 +119,8 @@ class BaseDAO(Store[Any, M]):
     async def row(self, statement: Executable, parameters: Any = None) -> Row[Any] | None:
         return (await self.session.execute(statement, parameters)).one_or_none()
 
-    async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
-        return (await self.session.execute(statement)).all()
+    async def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
+        return (await self.session.execute(statement, parameters)).all()
 
     async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         return (await self.session.execute(statement, parameters)).scalar_one_or_none()

@@ -90,6 +90,8 @@ class CheckSpec:
 class ReleaseSpec(CheckSpec):
     project_id: str
     """Releases of one project may share a network; those of two never do."""
+    service_name: str = ""
+    """By which the project's other releases find this one, where they share a network."""
     build_id: str
     """The deployment whose build runs: its own id, or that of a kept release which is brought back."""
     command: str
@@ -170,6 +172,13 @@ class Engine(ABC):
     async def info(self) -> EngineInfo: ...
 
     @abstractmethod
+    async def examine(self) -> None:
+        """Find out by trying what `info` then says of this place. Takes seconds; for now and then.
+
+        Codes: engine_unavailable (what was found before is said until it is too old).
+        """
+
+    @abstractmethod
     async def fetch(self, spec: FetchSpec, report: Report) -> Fetched:
         """Put the source of `spec` into the deployment's folder. A second call starts over.
 
@@ -215,6 +224,13 @@ class Engine(ABC):
         """SIGTERM, then SIGKILL after a grace. The files stay, so `restart` works. Unknown ids are fine."""
 
     @abstractmethod
+    async def rest(self) -> int:
+        """Stop all units for as long as the panel is down; `restart` brings each back. How many ran.
+
+        Beside data (builds, logs) nothing of them is left in the machine.
+        """
+
+    @abstractmethod
     async def remove(self, deployment_id: str) -> None:
         """Stop the unit and delete source, build and runtime files. Unknown ids are fine.
 
@@ -238,6 +254,13 @@ class Engine(ABC):
         """Ids of the deployments whose finished build is there, so that `start` can run it (`build_id`).
 
         What is missing in the answer is taken as deleted. Codes: engine_unavailable (not to be told now).
+        """
+
+    @abstractmethod
+    async def revive(self) -> None:
+        """Start again what ended by itself and has waited long enough; the reconciler calls it each round.
+
+        Codes: engine_unavailable.
         """
 
     @abstractmethod

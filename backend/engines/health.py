@@ -15,8 +15,17 @@ NEEDED = 2
 PAUSE, PATIENT_PAUSE, PAUSE_AFTER_BAD = 0.01, 0.1, 0.5
 """Seconds between questions: at first, later, and after a bad answer, each of which is a line in its log."""
 ANSWER_TIMEOUT = 10.0
+LAST_LINES = "\nIts last lines:\n"
 LAST_TIMEOUT = 1.0
 """Of the question at the end of the check: less would judge how busy this machine is."""
+
+
+def fit(path: str, status: int) -> bool:
+    """Whether this answer shows that the app serves.
+
+    A path that somebody chose has to be found; an app without a page at `/` serves all the same.
+    """
+    return status < (500 if path == "/" else 400)
 
 
 class _Bad(Exception):
@@ -97,10 +106,12 @@ async def wait_healthy(
             async with asyncio.timeout(patience):
                 status = await ask(unit.address, path)
             connected, trouble = True, ""
-            if status < 500:
+            if fit(path, status):
                 good += 1
                 if good >= NEEDED:
                     await report(f"GET {path} answered {status} after {time.monotonic() - began:.1f} s")
+                    if status >= 400:
+                        await report("The app serves, but has no such page; name one to be checked.")
                     return unit
             else:
                 trouble, because, values = f"it answers {status}", "answers_status", {"status": status}
@@ -152,5 +163,5 @@ async def _with_lines(error: EngineError, last_lines: Callable[[], Awaitable[lis
     lines = "\n".join(await last_lines())
     if not lines:
         return error
-    message = f"{error.message}\nIts last lines:\n{lines}"
+    message = f"{error.message}{LAST_LINES}{lines}"
     return EngineError(error.code, message, output=lines).about(error.parameters)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backend.engines import health, ports, processes, sandbox, unitlog
 from backend.engines.base import (
+    ALIVE,
     BuildSpec,
     Built,
     Caution,
@@ -77,6 +78,9 @@ class ProcessEngine(Engine):
         elif os.getuid() == 0 or _is_mapped_root():
             warnings.append(UNCOUNTED)
         return EngineInfo(self.name, isolation.name, warnings)
+
+    async def examine(self) -> None:
+        """Nothing: `info` looks itself each time."""
 
     # Fetch --------------------------------------------------------------------------------------
 
@@ -162,6 +166,11 @@ class ProcessEngine(Engine):
     async def stop(self, deployment_id: str) -> None:
         await self._units.stop(deployment_id)
 
+    async def rest(self) -> int:
+        alive = [unit.deployment_id for unit in await self.units() if unit.state in ALIVE]
+        await asyncio.gather(*(self.stop(deployment_id) for deployment_id in alive))
+        return len(alive)
+
     async def remove(self, deployment_id: str) -> None:
         at = self._layout.deployment(deployment_id)
         if not at.folder.exists() and not at.conf.exists():
@@ -190,6 +199,9 @@ class ProcessEngine(Engine):
         return await asyncio.to_thread(
             lambda: {at.id for at in self._layout.all_deployments() if at.has_build}
         )
+
+    async def revive(self) -> None:
+        """Nothing: the supervisor does it."""
 
     async def collect_logs(self) -> None:
         """Units write into the files that are read."""

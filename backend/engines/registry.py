@@ -40,6 +40,7 @@ def make_engine(settings: Settings) -> Engine:
                     static=settings.build_static_image,
                 ),
                 port_range=settings.app_ports,
+                restarts=settings.app_restarts,
             )
         )
     assert settings.engine_socket is not None

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from backend.exceptions import ContentTooLarge
 from backend.hooks import schemas as s
+from backend.hooks.document import WEBHOOK
 from backend.hooks.receiving import LARGE, Received, Receiver
 from backend.oauth.caller import client_address
 from backend.oauth.identity import identity_of
@@ -89,6 +90,7 @@ _STARTED: dict[int | str, dict[str, Any]] = {
     status_code=202,
     response_model=s.Delivered,
     responses=_STARTED | problems(404, 413, 422, 429),
+    openapi_extra=WEBHOOK,
 )
 async def webhooks_receive(hook_id: UUID, request: Request, hooks: Hooks) -> Response:
     """GitHub, GitLab, Gitea, Forgejo and Bitbucket call it with payloads of their own, signed with the

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit.actor import asking, current
 from backend.context import Parts
 from backend.database import now
-from backend.exceptions import Invalid, NotFound
+from backend.exceptions import Conflict, Invalid, NotFound
 from backend.hooks import deliveries
 from backend.hooks.configuration import vault_of
 from backend.hooks.dao import DeliveryDAO, PushHookDAO
@@ -31,8 +31,11 @@ from backend.oauth.tokens import digest
 from backend.services import lifecycle
 from backend.services.dao import ServiceDAO
 from backend.services.models import Service, ServiceStatus
+from backend.services.reasons import SUSPENDED
 
 T = TypeVar("T")
+UNPAID = ("insufficient_funds", "plan_not_in_currency")
+"""Why a push cannot deploy a service that never lived; its customer sees it in the history."""
 
 PUSHES = {
     Forge.GITHUB: {"push"},
@@ -116,6 +119,10 @@ class Receiver:
             hook.token_used_at = now()
             if earlier := await _earlier(session, service_id, call):
                 return earlier
+            if service.suspended_at is not None:
+                stands_still = Ignored(SUSPENDED.code)
+                await deliveries.record(session, service_id, call, Outcome.IGNORED, ignored=stands_still)
+                return Received(Outcome.IGNORED, SUSPENDED.code)
             return await _deployed(session, service, call, "hook")
 
     async def _believed(self, hook_id: UUID, call: Call, headers: Mapping[str, str], body: bytes) -> UUID:
@@ -161,6 +168,8 @@ class Receiver:
                 return None
             if earlier := await _earlier(session, service_id, call):
                 return earlier
+            if ignored is None and service.suspended_at is not None:
+                ignored = Ignored(SUSPENDED.code)
             if ignored is None and await _overtaken(session, service_id, push):
                 ignored = Ignored("overtaken")
             if ignored is None:
@@ -208,7 +217,15 @@ async def _deployed(
     session: AsyncSession, service: Service, call: Call, trigger: str, push: Push | None = None
 ) -> Received:
     commit = push.commit if push is not None else None
-    deployment, job = await lifecycle.deploy(session, service, None, trigger, commit=commit)
+    try:
+        async with session.begin_nested():
+            deployment, job = await lifecycle.deploy(session, service, None, trigger, commit=commit)
+    except Conflict as refusal:
+        if refusal.code not in UNPAID:
+            raise
+        ignored = Ignored(refusal.code)
+        await deliveries.record(session, service.id, call, Outcome.IGNORED, push=push, ignored=ignored)
+        return Received(Outcome.IGNORED, refusal.code)
     await deliveries.record(
         session, service.id, call, Outcome.DEPLOYED, push=push, deployment_id=deployment.id
     )

@@ -32,6 +32,9 @@ Reason = Literal[
     "skipped",
     "nothing_watched",
     "overtaken",
+    "suspended",
+    "insufficient_funds",
+    "plan_not_in_currency",
     "unreadable",
     "forge_unknown",
     "secret_missing",
@@ -114,7 +117,20 @@ class DeliveryView(BaseModel):
 class Delivered(BaseModel):
     """The answer to a forge, which keeps it where its users look for what went wrong."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "outcome": "deployed",
+                    "reason_code": None,
+                    "deployment_id": "0197a2c4-5d3e-7b1a-9c2f-1e0d8b7a6c5e",
+                    "job_id": "0197a2c4-5d3e-7b1a-9c2f-1e0d8b7a6c5d",
+                }
+            ]
+        }
+    )
+
     outcome: OutcomeName
-    reason_code: Reason | None
+    reason_code: Reason | None = Field(description="Why nothing is deployed; null if something is.")
     deployment_id: UUID | None
     job_id: UUID | None

@@ -24,6 +24,10 @@ class JobDAO(BaseDAO[Job]):
         statement = select(Job).where(Job.service_id == service_id, Job.state.in_(OPEN)).order_by(Job.id)
         return await self.all(statement.with_for_update().execution_options(populate_existing=True))
 
+    async def is_open(self, job_id: UUID | None) -> bool:
+        open_one = exists().where(Job.id == job_id, Job.state.in_(OPEN))
+        return bool(await self.scalar(select(open_one)))
+
     async def lock_service(self, service_id: UUID) -> None:
         """Always before a lock on its jobs, and those before its deployments: the other order deadlocks."""
         await self.scalar(select(Service.id).where(Service.id == service_id).with_for_update(key_share=True))

@@ -20,9 +20,21 @@ QUEUE_OF = {
     "service.start": "deploy",
     "service.stop": "deploy",
     "service.restart": "deploy",
+    "service.suspend": "deploy",
     "service.delete": "deploy",
+    "payment.collect": "billing",
+    "payment.refund": "billing",
+    "payment.setup": "billing",
+    "domain.check": "domains",
+    "domain.certificate": "domains",
+    "domain.apply": "domains",
+    "domain.remove": "domains",
 }
 RUN = "jobs.run"
+NOBODYS = frozenset(
+    {"service.delete", "service.suspend", "payment.collect", "payment.refund", "payment.setup"}
+)
+"""Nobody calls these off."""
 CANCELLABLE_WHILE_RUNNING = frozenset({"service.deploy", "service.rollback"})
 
 
@@ -84,7 +96,7 @@ async def cancel(session: AsyncSession, job_id: UUID) -> Job:
 
 
 def cancellable(job: Job) -> bool:
-    if job.cancel_requested_at is not None or job.kind == "service.delete":
+    if job.cancel_requested_at is not None or job.kind in NOBODYS:
         return False
     if job.state == JobState.QUEUED and job.attempts == 0:
         return True

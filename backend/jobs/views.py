@@ -13,7 +13,7 @@ from sqlalchemy import any_, select
 from backend.dao.base import AnySelect
 from backend.dao.listing import Listing, Sort, moment
 from backend.jobs.models import Job, JobState
-from backend.jobs.queue import CANCELLABLE_WHILE_RUNNING
+from backend.jobs.queue import CANCELLABLE_WHILE_RUNNING, NOBODYS
 from backend.services.models import Service
 
 ReasonParameters = Annotated[
@@ -100,7 +100,7 @@ def shape_job(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cancellable(row: Mapping[str, Any]) -> bool:
-    if JobState(row["state"]).final or row["kind"] == "service.delete" or row["progress"] == 100:
+    if JobState(row["state"]).final or row["kind"] in NOBODYS or row["progress"] == 100:
         return False
     fresh = row["state"] == JobState.QUEUED and row["attempts"] == 0
     return fresh or row["kind"] in CANCELLABLE_WHILE_RUNNING

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.actions import Action
 from backend.audit.values import differences
+from backend.billing.dunning.dao import StateDAO
+from backend.billing.dunning.schemas import StageName
 from backend.config import get_settings
-from backend.lk.schemas import AccountAnswer
+from backend.lk.schemas import AccountAnswer, AccountProject
 from backend.oauth.identity import Principal
 from backend.projects.dao import ProjectDAO
-from backend.projects.schemas import ProjectSummary
 from backend.users import phones
 from backend.users.dao import UserDAO
 from backend.users.reading import present
@@ -42,11 +43,13 @@ async def change(session: AsyncSession, principal: Principal, values: dict[str, 
             after=changed[1],
         )
     projects = await ProjectDAO(session).of(user.id)
+    stages = await StateDAO(session).stages_of([row.id for row in projects])
     return AccountAnswer(
         id=user.id,
         email=user.email,
         email_verified=user.email_verified_at is not None,
         verification_required=user.email_verified_at is None and get_settings().order_needs_verified_email,
+        billing_enabled=get_settings().billing_enabled,
         pending_email=await codes.pending(session, Purpose.EMAIL_CHANGE, user.id),
         phone=phones.formatted(user.phone) if user.phone else None,
         pending_phone=await _pending_phone(session, user.id),
@@ -55,7 +58,15 @@ async def change(session: AsyncSession, principal: Principal, values: dict[str, 
         time_zone=user.time_zone,
         created_at=user.created_at,
         permissions=sorted(principal.permissions),
-        projects=[ProjectSummary.model_validate(project) for project in projects],
+        projects=[
+            AccountProject(
+                id=row.id,
+                name=row.name,
+                role=row.role,
+                billing_stage=cast(StageName, stages.get(row.id, "ok")),
+            )
+            for row in projects
+        ],
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.actions import Action
+from backend.billing import closing
 from backend.context import Parts
 from backend.exceptions import Conflict
 from backend.mail import outbox
@@ -84,6 +85,8 @@ async def _obstacle(session: AsyncSession, crew: Crew, user: User) -> dict[str, 
         message, code = f"“{project.name}” holds services, or work is under way in it.", "project_in_use"
     elif not project.personal and len(crew.roles) > 1:
         message, code = f"“{project.name}” has other members and no other owner.", "last_owner"
+    elif (in_the_way := await closing.obstacle(session, project.id)) is not None:
+        message, code = in_the_way.detail, in_the_way.code
     else:
         return None
     return {"loc": ["projects", str(project.id)], "message": message, "code": code}

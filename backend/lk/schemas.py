@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
+from backend.billing.dunning.schemas import Stage
 from backend.projects.schemas import ProjectSummary
 from backend.users.passwords import MAX_LENGTH as PASSWORD_LENGTH
 from backend.users.phones import MAX_LENGTH as PHONE_LENGTH
@@ -20,16 +21,21 @@ Digits = Annotated[
 PresentPassword = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_LENGTH)]
 
 
+class AccountProject(ProjectSummary):
+    billing_stage: Stage
+
+
 class AccountAnswer(UserAnswer):
     permissions: list[str] = Field(
         description="What this token allows; inside a project its role narrows it further.",
         examples=[["me:read", "services:read"]],
     )
-    projects: list[ProjectSummary]
+    projects: list[AccountProject]
     email_verified: bool = Field(description="Whether the address proved to be the account's.")
     verification_required: bool = Field(
         description="Ordering waits for that: confirm the address by the letter, or ask for another."
     )
+    billing_enabled: bool = Field(description="Whether this installation charges for its services.")
     pending_email: str | None = Field(description="The account's address once it is confirmed.")
     phone: str | None = Field(description="As people write it.", examples=["+7 912 345-67-89"])
     pending_phone: str | None = Field(description="The number that waits for its code.")

@@ -112,6 +112,67 @@ TEMPLATES: dict[str, Template] = {
         _letter("factor_removed", name="Ada Lovelace", kind=Choice("totp", "passkey"), passkey=""),
         _letter("recovery_code_used", name="Ada Lovelace", left=9),
         _letter("factors_reset", name="Ada Lovelace"),
+        *(
+            _letter(
+                template,
+                name="Ada Lovelace",
+                reference=reference,
+                project="Harbour office",
+                amount="€12.30",
+                url="https://panel.example.com/billing/invoices",
+            )
+            for template, reference in (
+                ("invoice_issued", "INV-2026-000017"),
+                ("credit_note_issued", "CN-2026-000002"),
+            )
+        ),
+        *(
+            _letter(
+                template,
+                name="Ada Lovelace",
+                project="Harbour office",
+                **given,
+                url="https://panel.example.com/billing",
+            )
+            for template, given in (
+                ("money_low", {"balance": "€4.20", "date": "November 25, 2026"}),
+                ("money_out", {"due": "€0.40", "date": "November 28, 2026"}),
+                (
+                    "services_suspended",
+                    {"services": "tides, gulls", "due": "€1.30", "date": "December 28, 2026"},
+                ),
+                (
+                    "services_ending",
+                    {"services": "tides, gulls", "due": "€1.30", "date": "December 28, 2026"},
+                ),
+                ("services_terminated", {"services": "tides, gulls"}),
+                ("services_resumed", {"services": "tides, gulls", "balance": "€18.70"}),
+            )
+        ),
+        _letter("domain_taken_over", name="Ada Lovelace", domain="www.example.org"),
+        _letter(
+            "certificate_failing",
+            name="Ada Lovelace",
+            domain="www.example.org",
+            until="2026-12-24",
+            url="https://panel.example.com/services/0199c2d4-9f3e-7c51-b2a4-3d5e6f708192/domains",
+        ),
+        *(
+            _letter(
+                template,
+                name="Ada Lovelace",
+                project="Harbour office",
+                amount="€20.00",
+                url="https://panel.example.com/billing/payments",
+                **given,
+            )
+            for template, given in (
+                ("payment_received", {"method": "Visa •• 4242"}),
+                ("payment_disputed", {}),
+                ("auto_top_up_failed", {"reason": Choice("declined", "authentication")}),
+                ("auto_top_up_ceiling", {"limit": "€100.00"}),
+            )
+        ),
         _message("phone_code", code="204816", minutes=10),
     )
 }

@@ -41,6 +41,7 @@ async def overview(parts: Parts, session: AsyncSession) -> dict[str, Any]:
         "jobs": await counts.by(jobs.group_by(Job.state)),
         "letters": await counts.by(letters.group_by(Letter.state)),
         "delivery": _delivery(parts),
+        "payable": parts.settings.payable() if parts.settings.billing_enabled else None,
         "users": await counts.scalar(select(func.count()).select_from(User)),
         "engine": await _engine(parts),
         "parts": await _parts(parts),

@@ -54,6 +54,9 @@ class Overview(BaseModel):
     jobs: dict[str, int] = Field(description="By state.", examples=[{"succeeded": 40, "failed": 1}])
     letters: dict[str, int] = Field(description="By state.", examples=[{"sent": 9}])
     delivery: Delivery
+    payable: bool | None = Field(
+        description="Whether customers are told of any way to pay; null where nothing is charged."
+    )
     users: int = Field(examples=[7])
     engine: EngineView
     parts: list[Part]

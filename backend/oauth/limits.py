@@ -54,6 +54,8 @@ Name = Literal[
     "client",
     "hook",
     "source_check",
+    "coupon",
+    "domain_check",
 ]
 
 
@@ -102,6 +104,9 @@ def declared(settings: Settings) -> dict[Name, Limit]:
         ),
         # A repository of somebody's choice, asked whether it can be read.
         "source_check": Limit(by_account=parse(settings.source_check_rate_per_user)),
+        # A coupon's code, which is short enough to be guessed at.
+        "coupon": Limit(by_account=parse(settings.coupon_rate_per_user)),
+        "domain_check": Limit(by_account=parse(settings.domain_check_rate_per_user)),
     }
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.actions import Action
 from backend.audit.trail import record
+from backend.billing import closing
 from backend.config import Settings
 from backend.database import now
 from backend.exceptions import Conflict
@@ -65,8 +66,8 @@ async def rename(session: AsyncSession, crew: Crew, name: str) -> None:
 
 
 async def delete(session: AsyncSession, principal: Principal, project_id: UUID) -> None:
-    """For everybody in it. Raises `NotFound`, `Forbidden`, and `Conflict` while it holds services or
-    work, and for a personal one. Nothing is ordered in it meanwhile.
+    """For everybody in it. Raises `NotFound`, `Forbidden`, and `Conflict` while it holds services, work or
+    money, and for a personal one. Nothing is ordered in it meanwhile.
     """
     projects = ProjectDAO(session)
     # Before the lock: strangers must not hold up orders.
@@ -81,12 +82,15 @@ async def delete(session: AsyncSession, principal: Principal, project_id: UUID) 
             "The project holds services, or work is under way. Delete the services first.",
             code="project_in_use",
         )
+    if (obstacle := await closing.obstacle(session, project.id)) is not None:
+        raise obstacle
     await close(session, crew)
 
 
 async def close(session: AsyncSession, crew: Crew) -> None:
     """The project ends for everybody in it; its orders and jobs refer to it for ever."""
     project = crew.project
+    await closing.forget(session, project.id)
     project.deleted_at = now()
     await ProjectDAO(session).flush()
     await InvitationDAO(session).revoke_all(project.id)

@@ -5,14 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, false, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    false,
+    func,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from backend.database import Base, Id, Timestamps, now
 
+WORDS: ColumnElement[str] = literal_column(
+    "to_tsvector('simple'::regconfig, translate(name::text, '@.+-_/'::text, '      '::text))"
+)
+"""The words of a project's name, by whose beginnings administrators find it, as they find people."""
+
 
 class Project(Timestamps, Base):
     __tablename__ = "projects"
+    __table_args__ = (Index("ix_projects_words", WORDS, postgresql_using="gin"),)
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(100))

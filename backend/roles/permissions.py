@@ -37,6 +37,8 @@ VARIABLES_READ = permission("variables:read", "See the names of variables, never
 VARIABLES_WRITE = permission("variables:write", "Set variables")
 JOBS_READ = permission("jobs:read", "See jobs and their progress")
 JOBS_WRITE = permission("jobs:write", "Cancel jobs")
+BILLING_READ = permission("billing:read", "See the balance, charges, usage and invoices of a project")
+BILLING_WRITE = permission("billing:write", "Top up, save payment methods, change billing details")
 ADMIN_OVERVIEW = permission("admin:overview", "See how the installation is")
 ADMIN_SERVICES = permission("admin:services", "See the services of everyone")
 ADMIN_JOBS = permission("admin:jobs", "See the jobs of everyone")
@@ -46,6 +48,8 @@ ADMIN_ROLES = permission("admin:roles", "Make and change roles")
 ADMIN_VIEW_AS = permission("admin:view_as", "Look at an account as its user sees it, for a while, on record")
 ADMIN_AUDIT = permission("admin:audit", "See what everyone did")
 ADMIN_LETTERS = permission("admin:letters", "See to whom which letters went, and try failed ones again")
+ADMIN_BILLING = permission("admin:billing", "See everyone's balances, invoices and payments")
+ADMIN_BILLING_WRITE = permission("admin:billing_write", "Set prices, correct balances, refund and credit")
 
 ADMIN = frozenset(name for name in PERMISSIONS if name.startswith("admin:"))
 CUSTOMER = frozenset(PERMISSIONS) - ADMIN
@@ -59,8 +63,8 @@ _OWNER_ONLY = frozenset({PROJECTS_WRITE, MEMBERS_WRITE})
 
 PROJECT_ROLES: dict[str, frozenset[str]] = {
     "owner": _IN_PROJECT,
-    "developer": _IN_PROJECT - _OWNER_ONLY,
-    "billing": _READ_IN_PROJECT - {AUDIT_READ},
+    "developer": _IN_PROJECT - _OWNER_ONLY - {BILLING_WRITE},
+    "billing": (_READ_IN_PROJECT - {AUDIT_READ}) | {BILLING_WRITE},
     "viewer": _READ_IN_PROJECT - {AUDIT_READ},
 }
 

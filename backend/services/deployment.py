@@ -13,6 +13,8 @@ from uuid import UUID
 
 from loguru import logger
 
+from backend.billing.metering import events as usage
+from backend.billing.prices import purchase
 from backend.catalogue.models import Plan
 from backend.config import Settings
 from backend.database import Database, now
@@ -27,6 +29,7 @@ from backend.engines.base import (
     ReleaseSpec,
     Retry,
 )
+from backend.engines.health import fit
 from backend.jobs.models import Job
 from backend.jobs.runner import Cancelled, Claimed, JobError
 from backend.services.dao import DeploymentDAO, ServiceDAO
@@ -34,6 +37,7 @@ from backend.services.deploylog import CHANNEL, DeployLog
 from backend.services.environment import Redactor, open_snapshot
 from backend.services.failures import reason_of, told
 from backend.services.models import SERVED, Deployment, DeploymentState, Desired, Service, ServiceStatus
+from backend.services.reasons import CANCELLED, SUSPENDED
 from backend.services.retention import let_go, note_missing
 from backend.services.routing import Edge
 from backend.sources import credentials
@@ -71,6 +75,7 @@ class Snapshot:
             deployment_id=str(self.deployment.id),
             service_id=str(self.service.id),
             project_id=str(self.service.project_id),
+            service_name=self.service.name,
             build_id=str(self.deployment.build_id),
             command=command,
             limits=self.limits,
@@ -107,8 +112,7 @@ class Deploy:
         return await self._give_up(job, DeploymentState.FAILED, reason_of(error))
 
     async def cancel(self, job: Claimed) -> bool:
-        reason = Reason("cancelled", "The deployment was cancelled.")
-        return await self._give_up(job, DeploymentState.CANCELLED, reason)
+        return await self._give_up(job, DeploymentState.CANCELLED, CANCELLED)
 
     async def _bring_live(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> None:
         deployment, engine = snapshot.deployment, self._engine
@@ -128,7 +132,7 @@ class Deploy:
         await self._enter(job, deployment, DeploymentState.RELEASING)
         release = snapshot.release(command)
         unit = await engine.start(release, log.write)
-        await self._record(job, deployment, address=unit.address)
+        await self._record(job, deployment, address=unit.address, engine=engine.name)
         await self._enter(job, deployment, DeploymentState.CHECKING)
         await engine.wait_healthy(release, log.write, timeout=self._settings.health_timeout_seconds)
         await self._switch(job, snapshot, unit.address, log)
@@ -186,7 +190,7 @@ class Deploy:
         deployment, service = snapshot.deployment, snapshot.service
         await self._route(job, service.id, deployment.id)
         status = await self._through_edge(service.name, deployment.health_path, address)
-        if status is None or status >= 500:
+        if status is None or not fit(deployment.health_path, status):
             raise EngineError(
                 "edge_check_failed",
                 f"The release is healthy, but its address answered {status or 'nothing'} through the edge.",
@@ -209,9 +213,12 @@ class Deploy:
                 row.build_kept = True
             elif kept.live_deployment_id is not None:
                 await self._mark_left(deployments, kept.live_deployment_id, snapshot.restored)
+            await purchase.went_live(session, kept, row.plan_id, row.finished_at)
             kept.live_deployment_id = kept.routed_deployment_id = row.id
             kept.becomes(ServiceStatus.RUNNING)
             kept.desired = Desired.RUNNING
+            await purchase.settle(session, kept)
+            await usage.follow(session, kept, deployment_id=row.id, job_id=job.id)
             await services.flush()
             # With the state, so that whoever sees it final has seen the last line too.
             await log.write("Live.")
@@ -233,7 +240,7 @@ class Deploy:
         for pause in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6):
             await asyncio.sleep(pause)
             status = await self._edge.ask(name, path, address)
-            if status is not None and status < 500:
+            if status is not None and fit(path, status):
                 return status
         return status
 
@@ -275,15 +282,17 @@ class Deploy:
             if row.state in SERVED:
                 logger.warning("deployment {} is live all the same: {}", row.id, reason.message)
                 return False
+            if service.suspended_at is not None and state is DeploymentState.CANCELLED:
+                reason = SUSPENDED
             _leave_step(row)
             row.state, row.finished_at = state, now()
             row.reason_code, row.reason = reason.code, reason.message[:2000]
             row.reason_parameters = reason.parameters or None
-            stopped = service.desired == Desired.STOPPED
-            service.routed_deployment_id = None if stopped else service.live_deployment_id
+            service.routed_deployment_id = None if service.should_stand_still else service.live_deployment_id
             if service.live_deployment_id is None and service.status != ServiceStatus.DELETING:
                 failed = state is DeploymentState.FAILED
                 service.becomes(ServiceStatus.FAILED if failed else ServiceStatus.PENDING, reason)
+            await purchase.settle(session, service)
             await services.flush()
             await deployments.notify(CHANNEL, str(row.id))
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backend.config import Settings
 from backend.database import Database
+from backend.domains.kinds import DomainJobs
 from backend.engines.base import Engine
 from backend.jobs.runner import Kind
 from backend.services.deployment import Deploy
@@ -13,13 +14,16 @@ from backend.services.routing import Edge
 
 def kinds(settings: Settings, database: Database, engine: Engine) -> dict[str, Kind]:
     edge = Edge(settings, database)
+    domains = DomainJobs(settings, database, edge)
     deploy = Deploy(settings, database, engine, edge)
     operations = Operations(settings, database, engine, edge)
     return {
+        **domains.kinds(),
         "service.deploy": Kind(deploy.work, deploy.fail, deploy.cancel),
         "service.rollback": Kind(deploy.work, deploy.fail, deploy.cancel),
         "service.start": Kind(operations.start, operations.start_failed),
         "service.restart": Kind(operations.start, operations.start_failed),
         "service.stop": Kind(operations.stop, operations.stop_failed),
+        "service.suspend": Kind(operations.suspend, operations.stop_failed),
         "service.delete": Kind(operations.delete, operations.stop_failed),
     }

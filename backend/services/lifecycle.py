@@ -13,9 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.actions import Action
 from backend.audit.values import differences
+from backend.billing.metering import events as usage
+from backend.billing.prices import purchase
 from backend.catalogue.loading import Plans
 from backend.config import Settings
 from backend.database import now
+from backend.engines.errors import Reason
 from backend.exceptions import Conflict, NotFound, invalid_field
 from backend.jobs import queue
 from backend.jobs.dao import JobDAO
@@ -25,7 +28,8 @@ from backend.projects.access import not_enough
 from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
 from backend.services.deploylog import CHANNEL
 from backend.services.environment import open_variable, seal_snapshot, seal_variable
-from backend.services.models import Deployment, DeploymentState, Service, ServiceStatus
+from backend.services.models import Deployment, DeploymentState, Desired, Service, ServiceStatus
+from backend.services.reasons import CANCELLED, SUSPENDED
 from backend.services.schemas import HEALTH_PATH, ServicePatch
 from backend.services.trail import record_about
 from backend.sources import credentials
@@ -54,7 +58,9 @@ async def locked(session: AsyncSession, service_id: UUID, principal: Principal, 
 
 
 async def change(session: AsyncSession, settings: Settings, service: Service, wanted: ServicePatch) -> None:
-    """Source, health path and plan, as far as they are given. Raises `Invalid` per field."""
+    """Source, health path and plan, as far as they are given. Raises `Invalid` per field, and `Conflict` for
+    a dearer plan that the funds do not cover.
+    """
     before = _changeable(service)
     given = wanted.model_dump(exclude_unset=True)
     source = given.get("source", {})
@@ -69,8 +75,11 @@ async def change(session: AsyncSession, settings: Settings, service: Service, wa
     if "health_path" in given:
         service.health_path = given["health_path"] or HEALTH_PATH
     if "plan_id" in given:
-        await check_plan(session, given["plan_id"], ["body", "plan_id"])
+        if given["plan_id"] != service.plan_id:
+            await check_plan(session, given["plan_id"], ["body", "plan_id"])
+            await purchase.choose(session, service, given["plan_id"])
         service.plan_id = given["plan_id"]
+        await purchase.settle(session, service)
     await ServiceDAO(session).flush()
     if changed := differences(before, _changeable(service)):
         await record_about(session, service, Action.SERVICE_UPDATED, before=changed[0], after=changed[1])
@@ -92,6 +101,9 @@ async def accept_deployment(
     session: AsyncSession, service: Service, user_id: UUID | None, trigger: str, *, commit: str | None = None
 ) -> tuple[Deployment, Job]:
     """`deploy` as a part of something else that is recorded."""
+    refuse_suspended(service)
+    await purchase.secure(session, service, service.plan_id)
+    await refuse_unpaid(session, service)
     number = await next_number(session, service)
     deployment_id = new_id()
     deployment = Deployment(
@@ -110,6 +122,9 @@ async def accept_deployment(
         steps=[],
     )
     await DeploymentDAO(session).add(deployment)
+    if service.live_deployment_id is None:
+        # What the attempt before ended with is no longer the state of things.
+        service.becomes(ServiceStatus.PENDING)
     job = await queue.accept(
         session,
         "service.deploy",
@@ -134,37 +149,63 @@ async def next_number(session: AsyncSession, service: Service) -> int:
 
 async def operate(session: AsyncSession, service: Service, user_id: UUID, kind: str) -> Job:
     """Accept `service.stop`, `.start` or `.restart`; the same one that still waits is given again."""
+    if kind != "service.stop":
+        refuse_suspended(service)
     if service.live_deployment_id is None and kind != "service.stop":
         raise Conflict("No release of this service was ever live: deploy it first.", code="never_live")
     open_jobs = await JobDAO(session).open_of(service.id)
     if open_jobs and open_jobs[-1].kind == kind and open_jobs[-1].state == JobState.QUEUED:
         return open_jobs[-1]
+    if kind != "service.stop":
+        await refuse_unpaid(session, service)
     await record_about(session, service, OPERATIONS[kind])
     return await queue.accept(
         session, kind, project_id=service.project_id, user_id=user_id, service_id=service.id
     )
 
 
-async def delete(session: AsyncSession, service: Service, user_id: UUID) -> Job:
+def refuse_suspended(service: Service) -> None:
+    """Raises `Conflict` for a service that nothing may make run until it is paid for."""
+    if service.suspended_at is not None:
+        raise Conflict("The service is suspended: top up the project's balance first.", code=SUSPENDED.code)
+
+
+async def refuse_unpaid(session: AsyncSession, service: Service) -> None:
+    """Raises `Conflict` for a service that stands still and would run on nothing. One that runs has its
+    grace, and one that never was live holds what it needs.
+    """
+    if service.live_deployment_id is None:
+        return
+    stops = any(job.kind == "service.stop" for job in await JobDAO(session).open_of(service.id))
+    if stops or service.desired != Desired.RUNNING:
+        await purchase.ask_to_run(session, service)
+
+
+async def delete(session: AsyncSession, service: Service, user_id: UUID | None) -> Job:
     """Accept the deletion: what waits is called off, what runs is asked to end."""
     for job in await JobDAO(session).open_of(service.id):
         await queue.call_off(session, job)
     for waiting in await DeploymentDAO(session).queued_of(service.id):
         await _end(session, waiting, DeploymentState.CANCELLED, "The service was deleted.")
     service.becomes(ServiceStatus.DELETING)
+    await purchase.settle(session, service)
+    await usage.follow(session, service)
     await record_about(session, service, Action.SERVICE_DELETED)
     return await queue.accept(
         session, "service.delete", project_id=service.project_id, user_id=user_id, service_id=service.id
     )
 
 
-async def called_off(session: AsyncSession, job: Job) -> None:
+async def called_off(session: AsyncSession, job: Job, why: Reason = CANCELLED) -> None:
     """A job was cancelled before it began: its deployment ends with it."""
     if job.state != JobState.CANCELLED or job.deployment_id is None:
         return
     deployment = await DeploymentDAO(session).get_locked(job.deployment_id)
     if deployment is not None and not DeploymentState(deployment.state).final:
-        await _end(session, deployment, DeploymentState.CANCELLED, "The deployment was cancelled.")
+        await _end(session, deployment, DeploymentState.CANCELLED, why.message, why.code)
+        service = await ServiceDAO(session).get_locked(deployment.service_id)
+        assert service is not None
+        await purchase.settle(session, service)
 
 
 async def variables_of(session: AsyncSession, service_id: UUID) -> dict[str, str]:
@@ -210,8 +251,14 @@ def _changeable(service: Service) -> dict[str, Any]:
     return {name: getattr(service, name) for name in _CHANGEABLE}
 
 
-async def _end(session: AsyncSession, deployment: Deployment, state: DeploymentState, reason: str) -> None:
-    deployment.state, deployment.reason_code, deployment.reason = state, str(state), reason
+async def _end(
+    session: AsyncSession,
+    deployment: Deployment,
+    state: DeploymentState,
+    reason: str,
+    code: str | None = None,
+) -> None:
+    deployment.state, deployment.reason_code, deployment.reason = state, code or str(state), reason
     deployment.finished_at = now()
     dao = DeploymentDAO(session)
     await dao.flush()

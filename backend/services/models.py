@@ -91,6 +91,7 @@ class Service(Timestamps, Base):
         ),
         Index("ix_services_created", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
         Index("ix_services_routed", "routed_deployment_id"),
+        Index("ix_services_price_id", "price_id"),
         Index("ix_services_status", "status", postgresql_where=text("deleted_at IS NULL")),
     )
 
@@ -99,6 +100,8 @@ class Service(Timestamps, Base):
     name: Mapped[str] = mapped_column(String(40))
     template_id: Mapped[str] = mapped_column(ForeignKey("templates.id"))
     plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
+    price_id: Mapped[UUID | None] = mapped_column(ForeignKey("prices.id", use_alter=True))
+    """What it pays: of the plan that is live, which `plan_id` may be about to follow."""
     repo_url: Mapped[str] = mapped_column(String(2000))
     ref: Mapped[str | None] = mapped_column(String(200))
     root: Mapped[str] = mapped_column(String(500), default="")
@@ -118,7 +121,19 @@ class Service(Timestamps, Base):
     )
     """Whom the edge asks; differs from the live one only while a release is being checked."""
     deployments_count: Mapped[int] = mapped_column(Integer, default=0)
+    suspended_at: Mapped[datetime | None]
+    """Since when it stands still because nobody pays for it; `desired` stays what its customer wants."""
     deleted_at: Mapped[datetime | None]
+
+    @property
+    def should_run(self) -> bool:
+        return self.desired == Desired.RUNNING and self.suspended_at is None
+
+    @property
+    def should_stand_still(self) -> bool:
+        return self.desired == Desired.STOPPED or (
+            self.suspended_at is not None and self.desired == Desired.RUNNING
+        )
 
     def becomes(self, status: ServiceStatus, reason: Reason | None = None) -> None:
         self.status = status
@@ -186,6 +201,8 @@ class Deployment(Base):
     command: Mapped[str | None] = mapped_column(String(4000))
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     address: Mapped[str | None] = mapped_column(String(100))
+    engine: Mapped[str | None] = mapped_column(String(20))
+    """That has the release; another one knows nothing of it."""
     steps: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
     """`[{"name", "started_at", "finished_at"}]` in the order they were entered."""
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -205,7 +222,7 @@ class DeploymentLogLine(Base):
 
 
 class Order(Base):
-    """What was asked for, and at which price; billing will hold its first period."""
+    """What was asked for, and at which price per month, with its discount and before tax."""
 
     __tablename__ = "orders"
     __table_args__ = (

@@ -8,8 +8,11 @@ from uuid import UUID
 
 from loguru import logger
 
+from backend.billing.metering import events as usage
+from backend.billing.prices import purchase
 from backend.config import Settings
 from backend.database import Database, now
+from backend.domains import claiming as domains
 from backend.engines.base import CheckSpec, Engine, EngineError, Reason
 from backend.hooks.dao import PushHookDAO
 from backend.jobs.runner import Claimed, JobError
@@ -17,6 +20,7 @@ from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
 from backend.services.environment import Redactor, open_snapshot
 from backend.services.failures import reason_of, told
 from backend.services.models import Desired, Service, ServiceStatus
+from backend.services.reasons import SUSPENDED
 from backend.services.routing import Edge
 from backend.sources import credentials
 
@@ -41,6 +45,17 @@ class Operations:
         if service.live_deployment_id is not None:
             await self._engine_call(self._engine.stop(str(service.live_deployment_id)))
         await self._become(job, ServiceStatus.STOPPED if service.live_deployment_id else None)
+
+    async def suspend(self, job: Claimed) -> None:
+        """As `stop`, but what its customer wants stays written, for when it is paid for."""
+        service = await self._read(job)
+        if service.suspended_at is None:
+            return
+        await self._change(job, routed_deployment_id=None)
+        await self._publish()
+        if service.live_deployment_id is not None:
+            await self._engine_call(self._engine.stop(str(service.live_deployment_id)))
+            await self._become(job, ServiceStatus.STOPPED, SUSPENDED)
 
     async def start(self, job: Claimed) -> None:
         """Also the way back from a crash. The release that was live last starts again, unchanged."""
@@ -82,9 +97,11 @@ class Operations:
             await VariableDAO(session).remove_all(service.id)
             await credentials.forget(session, service.id)
             await PushHookDAO(session).forget(service.id)
+            await domains.give_up_all(session, service.id)
             await DeploymentDAO(session).forget(service.id)
             row = await ServiceDAO(session).get_locked(service.id)
             assert row is not None
+            await purchase.ended(session, row)
             row.deleted_at, row.live_deployment_id = now(), None
 
     async def start_failed(self, job: Claimed, error: JobError) -> bool:
@@ -111,6 +128,7 @@ class Operations:
             assert service is not None
             for name, value in values.items():
                 setattr(service, name, value)
+            await usage.follow(session, service, job_id=job.id)
         return service
 
     async def _become(
@@ -128,6 +146,7 @@ class Operations:
             service.becomes(status or ServiceStatus(service.status), reason)
             for name, value in values.items():
                 setattr(service, name, value)
+            await usage.follow(session, service, job_id=job.id)
 
     async def _publish(self) -> None:
         try:

@@ -9,6 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.actions import Action
+from backend.billing.prices import offers, purchase
+from backend.billing.prices.offers import Offer
 from backend.catalogue.loading import Plans, Templates
 from backend.catalogue.models import Plan, Template
 from backend.config import Settings
@@ -33,7 +35,7 @@ async def place(
     session: AsyncSession, settings: Settings, project_id: UUID, user_id: UUID, wanted: OrderIn
 ) -> tuple[Order, Service, Deployment, Job]:
     """Raises `Invalid` per field, `Forbidden` while the person's e-mail address has to be verified, and
-    `Conflict` for a taken name or a full project.
+    `Conflict` for a taken name, a full project, or funds that do not cover set-up fee and first period.
     """
     await require_verified(session, settings, user_id)
     check_name(wanted.name)
@@ -47,6 +49,7 @@ async def place(
         raise NotFound("There is no such project.")
     if await services.count_of(project_id) >= settings.services_per_project:
         raise Conflict("The project holds as many services as it may.", code="project_full")
+    offer = await offers.for_order(session, project_id, user_id, plan.id, wanted.coupon, lock=True)
     service = Service(
         project_id=project_id,
         name=wanted.name,
@@ -62,6 +65,7 @@ async def place(
         await services.add(service)
     except IntegrityError:
         raise Conflict("This name is taken. Please choose another.", code="name_taken") from None
+    await purchase.place(session, service, user_id, offer)
     access = await credentials.equip(session, settings, service, source)
     await lifecycle.set_variables(session, service.id, dict(wanted.variables))
     deployment, job = await lifecycle.accept_deployment(session, service, user_id, "order")
@@ -73,22 +77,23 @@ async def place(
         job_id=job.id,
         template_id=template.id,
         plan_id=plan.id,
-        price_minor=plan.price_minor,
-        currency=plan.currency,
+        price_minor=offer.month_minor,
+        currency=offer.listed.currency,
     )
     await OrderDAO(session).add(order)
-    after = {**_ordered(order, service, wanted), **access}
+    after = {**_ordered(order, service, wanted, offer), **access}
     await record_about(session, service, Action.SERVICE_ORDERED, after=after)
     return order, service, deployment, job
 
 
-def _ordered(order: Order, service: Service, wanted: OrderIn) -> dict[str, Any]:
+def _ordered(order: Order, service: Service, wanted: OrderIn, offer: Offer) -> dict[str, Any]:
     return {
         "order_id": order.id,
         "template_id": order.template_id,
         "plan_id": order.plan_id,
         "price_minor": order.price_minor,
         "currency": order.currency,
+        **({"coupon": offer.coupon.code} if offer.coupon else {}),
         "repo_url": service.repo_url,
         "ref": service.ref,
         "root": service.root,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from backend.context import PartsDep, SessionDep
@@ -12,6 +12,7 @@ from backend.dao.listing import Page
 from backend.dao.listing import Query as ListQuery
 from backend.dao.read import shaped
 from backend.jobs.idempotency import Answer, OnceDep
+from backend.oauth.identity import identity_of
 from backend.openapi import WORK, problems
 from backend.roles.permissions import SERVICES_READ
 from backend.services import ordering
@@ -29,13 +30,20 @@ router = APIRouter(prefix="/api/v1", tags=["services"])
     summary="Order a service",
     status_code=202,
     response_model=s.OrderAccepted,
-    responses=WORK | problems(401, 403, 404, 409, 422),
+    responses=WORK | problems(401, 403, 404, 409, 422, 429),
 )
 async def orders_create(
-    wanted: s.OrderIn, session: SessionDep, parts: PartsDep, principal: Writer, once: OnceDep
+    wanted: s.OrderIn,
+    request: Request,
+    session: SessionDep,
+    parts: PartsDep,
+    principal: Writer,
+    once: OnceDep,
 ) -> Response:
     """Makes the service and starts its first deployment; follow the job named by `Location`."""
     project_id = project_to_order_in(principal, wanted.project_id)
+    if wanted.coupon:
+        await identity_of(request.app).limits.check("coupon", account=str(principal.user_id))
 
     async def work() -> Answer:
         order, service, deployment, job = await ordering.place(

@@ -12,16 +12,19 @@ from uuid import UUID
 from loguru import logger
 from sqlalchemy import func, select, update
 
+from backend.billing.metering import events as usage
 from backend.config import Settings
 from backend.database import Database
 from backend.engines.base import ALIVE, Engine, EngineError, Reason, Unit, UnitState
 from backend.engines.errors import Parameters
 from backend.services.dao import DeploymentDAO, ServiceDAO
-from backend.services.models import Desired, Service, ServiceStatus
+from backend.services.models import Service, ServiceStatus
+from backend.services.reasons import SUSPENDED
 from backend.services.routing import Edge
 
 LOCK = "services.reconcile"
 FILES_GONE = Reason("release_missing", "The files of the release are gone from the machine. Deploy again.")
+ANOTHER_ENGINE = Reason("engine_changed", "It was deployed on another engine of this panel. Deploy it again.")
 ENDED = Reason("unit_exited", "The app stopped by itself.")
 AWAY = Reason(
     "engine_unavailable", "The engine does not answer; the app's state is unknown.", {"detail": "away"}
@@ -64,6 +67,10 @@ async def _reconcile(settings: Settings, database: Database, engine: Engine) -> 
                 await _superfluous(engine, unit)
         except EngineError as error:
             logger.warning("release {} stays for now: {}", unit.deployment_id, error.message)
+    try:
+        await engine.revive()
+    except EngineError as error:
+        logger.warning("what crashed is not tried again now: {}", error.message)
     await engine.collect_logs()
     await Edge(settings, database).repair()
 
@@ -77,18 +84,33 @@ async def _untouched(database: Database, service: Service) -> bool:
 
 async def _mend(database: Database, engine: Engine, service: Service, unit: Unit | None) -> None:
     try:
-        if service.desired == Desired.STOPPED and unit is not None and unit.state in ALIVE:
+        if service.should_stand_still and unit is not None and unit.state in ALIVE:
             await engine.stop(unit.deployment_id)
-        elif service.desired == Desired.RUNNING and unit is not None and unit.state is UnitState.STOPPED:
+            await _write_down_stopped(database, service)
+        elif service.should_run and unit is not None and unit.state is UnitState.STOPPED:
             logger.info("service {} shall run and does not: starting it", service.name)
             unit = await engine.restart(unit.deployment_id)
     except EngineError as error:
         logger.warning("service {}: {}", service.name, error.message)
-    if service.desired == Desired.RUNNING:
-        await _write_down(database, service, unit)
+        if error.code == FILES_GONE.code:
+            unit = None
+    if service.should_run:
+        await _write_down(database, engine.name, service, unit)
 
 
-async def _write_down(database: Database, service: Service, unit: Unit | None) -> None:
+async def _write_down_stopped(database: Database, service: Service) -> None:
+    """What a job that failed could not say."""
+    async with database.transaction() as session:
+        dao = ServiceDAO(session)
+        row = await dao.get_locked(service.id)
+        if row is None or row.updated_at != service.updated_at or await dao.busy(service.id):
+            return
+        if row.status != ServiceStatus.DELETING:
+            row.becomes(ServiceStatus.STOPPED, SUSPENDED if row.suspended_at else None)
+            await usage.follow(session, row)
+
+
+async def _write_down(database: Database, engine: str, service: Service, unit: Unit | None) -> None:
     if unit is not None and unit.state is UnitState.STARTING:
         return
     status, reason = _truth(unit)
@@ -97,9 +119,14 @@ async def _write_down(database: Database, service: Service, unit: Unit | None) -
         row = await dao.get_locked(service.id)
         if row is None or row.updated_at != service.updated_at or await dao.busy(service.id):
             return
+        if unit is None and row.live_deployment_id is not None:
+            live = await deployments.get(row.live_deployment_id)
+            if live is not None and live.engine not in (engine, None):
+                reason = ANOTHER_ENGINE
         if (row.status, row.status_reason) != (status, reason and reason.message):
             logger.info("service {} is {}", service.name, status)
             row.becomes(status, reason)
+            await usage.follow(session, row)
         if status is ServiceStatus.RUNNING and row.routed_deployment_id is None:
             row.routed_deployment_id = row.live_deployment_id
         if unit is not None:

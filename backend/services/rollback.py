@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.actions import Action
+from backend.billing.prices import purchase
 from backend.context import Parts
 from backend.engines.errors import EngineError
 from backend.exceptions import Conflict, NotFound
@@ -59,11 +60,14 @@ async def accept(
     session: AsyncSession, service: Service, user_id: UUID, deployment_id: UUID
 ) -> tuple[Deployment, Job]:
     """Accept a rollback of the service, whose row is locked. Raises `NotFound` or `Conflict`."""
+    lifecycle.refuse_suspended(service)
     deployments = DeploymentDAO(session)
     kept = await deployments.get(deployment_id)
     if kept is None or kept.service_id != service.id:
         raise NotFound("The service has no such deployment.")
     await _check(deployments, service, kept)
+    await purchase.secure(session, service, service.plan_id)
+    await lifecycle.refuse_unpaid(session, service)
     number = await lifecycle.next_number(session, service)
     new = new_id()
     deployment = Deployment(

@@ -14,16 +14,19 @@ import os
 import re
 import signal
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from loguru import logger
+from sqlalchemy import Row
 
 from backend.config import Settings
 from backend.database import Database
+from backend.domains.dao import DomainDAO
 from backend.services.dao import ServiceDAO
 
 TAKEN_OVER_WITHIN = 10.0
@@ -76,9 +79,13 @@ class Edge:
     async def _write(self) -> str:
         async with self._database.transaction() as session:
             routes = await ServiceDAO(session).routes()
-        generation, text = self._render(routes)
-        if not self._file.exists() or self._file.read_text() != text:
-            _replace(self._file, text)
+            domains = await DomainDAO(session).routed()
+        secured = _render_domains(domains)
+        generation, text = self._render(routes, domains, secured)
+        # The routes last: they hold the generation, so who has it has the domains too.
+        for file, content in ((self._settings.edge_domains_file, secured), (self._file, text)):
+            if not file.exists() or file.read_text() != content:
+                _replace(file, content)
         return generation
 
     async def _uses(self, generation: str) -> bool:
@@ -108,13 +115,19 @@ class Edge:
             writer.close()
         return False
 
-    def _render(self, routes: list[tuple[str, str | None]]) -> tuple[str, str]:
+    def _render(
+        self, routes: list[tuple[str, str | None]], domains: Sequence[Row[Any]], secured: str
+    ) -> tuple[str, str]:
         lines = [
             f"{urlsplit(self._settings.app_url(name)).hostname} {address or NOBODY};"
             for name, address in routes
         ]
+        addresses = dict(routes)
+        lines += [
+            f"{row.name} {addresses[row.service] or NOBODY};" for row in domains if row.service in addresses
+        ]
         body = "\n".join(sorted(lines))
-        generation = hashlib.sha256(body.encode()).hexdigest()[:16]
+        generation = hashlib.sha256(f"{body}\n{secured}".encode()).hexdigest()[:16]
         return generation, f"routes.generation {generation};\n{body}\n"
 
     def _reload(self) -> None:
@@ -122,6 +135,16 @@ class Edge:
             os.kill(int(self._settings.edge_pid_file.read_text()), signal.SIGHUP)
         except (FileNotFoundError, ValueError, ProcessLookupError):
             logger.warning("the edge is down; it reads the routes when it starts")
+
+
+def _render_domains(domains: Sequence[Row[Any]]) -> str:
+    """`www.example.org "<id> <1 if http is led to https> <1 for HSTS>";` of what has a certificate."""
+    lines = [
+        f'{row.name} "{row.id} {int(row.https_redirect)} {int(row.hsts)}";'
+        for row in domains
+        if row.certified
+    ]
+    return "".join(f"{line}\n" for line in sorted(lines))
 
 
 def _client(timeout: float) -> httpx.AsyncClient:

@@ -44,6 +44,11 @@ ServiceName = Annotated[
 ]
 
 
+CouponCode = Annotated[
+    str, Field(max_length=100, description="Lowers the price; see `GET …/orders/preview` for what it gives.")
+]
+
+
 def _example(body: dict[str, Any]) -> ConfigDict:
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [body]})
 
@@ -70,6 +75,7 @@ class OrderIn(Payload):
     variables: dict[str, str] = Field(
         default_factory=dict, description="Environment of the app; sealed at rest."
     )
+    coupon: CouponCode | None = None
 
 
 class ServicePatch(Payload):
@@ -146,6 +152,9 @@ class ServiceView(BaseModel):
     health_path: str = Field(description="Asked before a release serves.", examples=["/"])
     live_deployment: LiveDeployment | None
     active_job_id: UUID | None
+    suspended_at: datetime | None = Field(
+        description="Since when it stands still for want of money: it cannot be started or deployed."
+    )
     created_at: datetime
     updated_at: datetime
 

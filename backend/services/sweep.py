@@ -1,4 +1,4 @@
-"""Freeing the engine of what no deployment needs any more: old releases, broken-off attempts, caches."""
+"""What the engine does now and then: frees what nobody needs any more, and tries what it says of itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from backend.database import Database
 from backend.engines.base import Engine, EngineError
 from backend.services.dao import DeploymentDAO
 from backend.services.retention import let_go_everywhere, note_missing
+
+
+async def examine(engine: Engine) -> None:
+    """Have the engine find out what its cautions then say."""
+    try:
+        await engine.examine()
+    except EngineError as error:
+        logger.warning("what isolates customers is not tried now: {}", error.message)
 
 
 async def sweep(settings: Settings, database: Database, engine: Engine) -> list[str]:

@@ -57,6 +57,7 @@ _service_columns = (
     Service.ref,
     Service.root,
     Service.health_path,
+    Service.suspended_at,
     Service.created_at,
     Service.updated_at,
     _live.id.label("live_id"),
@@ -97,6 +98,7 @@ def shape_service(row: Mapping[str, Any]) -> dict[str, Any]:
             "live_at": row["live_at"],
         },
         "active_job_id": row["active_job_id"],
+        "suspended_at": row["suspended_at"],
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # In this order: most browsers also claim to be those that come after them.
 _BROWSERS = (
@@ -34,6 +35,7 @@ _SYSTEMS = (
 )
 
 
+@lru_cache(maxsize=128)
 def describe(user_agent: str | None) -> str | None:
     """Such as `Firefox, Linux` or `curl`; None for what nobody would recognise."""
     words = [_first(_BROWSERS, user_agent or ""), _first(_SYSTEMS, user_agent or "")]

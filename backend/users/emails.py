@@ -34,9 +34,9 @@ def normalise(address: str, *, reserved_domains: bool) -> str | None:
     return normalised if len(normalised) <= MAX_LENGTH else None
 
 
-def address_of(text: str, settings: Settings) -> str:
-    """The same for the field `email` of a request. Raises `Invalid`."""
+def address_of(text: str, settings: Settings, *, field: str = "email") -> str:
+    """The same for a field of a request. Raises `Invalid`."""
     address = normalise(text, reserved_domains=settings.environment == "development")
     if address is None:
-        raise invalid_field(["body", "email"], "This is not an e-mail address.", "invalid_email")
+        raise invalid_field(["body", field], "This is not an e-mail address.", "invalid_email")
     return address

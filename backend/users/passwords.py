@@ -23,9 +23,10 @@ def _give_way() -> None:
     os.nice(5)
 
 
-# A pool of its own caps the memory (19 MiB a thread) and leaves the common one to others.
+# A pool of its own caps the memory (19 MiB a thread) and leaves the common one to others. Two threads a core:
+# one that has hashed waits for the interpreter until the event loop lets go, and another hashes meanwhile.
 _threads = ThreadPoolExecutor(
-    max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="argon2", initializer=_give_way
+    max_workers=min(8, 2 * (os.cpu_count() or 1)), thread_name_prefix="argon2", initializer=_give_way
 )
 # Verified for unknown users, so that they take as long as known ones.
 _NOBODY = _hasher.hash(secrets.token_urlsafe())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Address | None:
     """An IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`) is the IPv4 address."""
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +12,25 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from backend.billing.dunning.dao import OverrideDAO, StateDAO
+from backend.billing.dunning.models import DunningOverride
+from backend.billing.invoices.dao import InvoiceDAO
+from backend.billing.invoices.issuing import issue_month
+from backend.billing.invoices.months import Month
+from backend.billing.ledger import moves
+from backend.billing.ledger.about import About
+from backend.billing.ledger.dao import AdjustmentsDAO
+from backend.billing.ledger.models import LedgerAdjustment
+from backend.billing.metering.dao import ChargeDAO
+from backend.billing.metering.models import UsageCharge
+from backend.billing.prices import editing
+from backend.billing.prices.dao import CouponDAO, TaxRateDAO
+from backend.billing.prices.models import Coupon, TaxRate
 from backend.config import Settings
 from backend.database import Database, now
+from backend.domains.dao import DomainDAO
+from backend.domains.models import Domain
+from backend.domains.sealing import seal
 from backend.factors.dao import PasskeyDAO
 from backend.factors.models import Passkey
 from backend.hooks.configuration import vault_of
@@ -35,6 +52,7 @@ from tests.api.operations import (
     operations,
     order_body,
 )
+from tests.api.paid import have_paid
 from tests.support.people import Person, UserFactory
 
 
@@ -96,6 +114,52 @@ async def objects(
         hook.secret_set_at = hook.token_set_at = now()
         hook.token_hash = digest(DEPLOY_HOOK)
         await PushHookDAO(session).add(hook)
+        domain = Domain(
+            id=new_id(),
+            project_id=owner.project_id,
+            service_id=UUID(accepted["service_id"]),
+            name="harbour.example.org",
+            token="token-of-the-domain",
+            provider="cloudflare",
+            provider_settings={},
+        )
+        domain.provider_secret = seal("provider", domain.id, "a token of the zone")
+        await DomainDAO(session).add(domain)
+        await StateDAO(session).make(owner.project_id, now())
+        decided = DunningOverride(project_id=owner.project_id, never_suspend=True, reason="Ticket 17")
+        await OverrideDAO(session).add(decided)
+        proposal = LedgerAdjustment(
+            project_id=owner.project_id,
+            currency="EUR",
+            amount=50_000,
+            reason="Goodwill",
+            state="proposed",
+            proposed_by=owner.id,
+        )
+        await AdjustmentsDAO(session).add(proposal)
+        later = now() + timedelta(days=3650)
+        price = await editing.add_version(session, editing.Version("schooner", "EUR", 1900, 0, later))
+        coupon = Coupon(id=new_id(), code="HARBOUR-10", kind="percent", percent=10)
+        rate = TaxRate(id=new_id(), country="DE", rate_millionths=210_000, valid_from=later, source="a law")
+        await CouponDAO(session).add(coupon)
+        await TaxRateDAO(session).add(rate)
+        about = About("usage", "usage", occurred_at=datetime(2026, 10, 5, tzinfo=UTC))
+        await moves.charge(session, owner.project_id, "EUR", 1_000, 190, key="usage:1", about=about)
+        invoice = await issue_month(session, settings, owner.project_id, "EUR", Month(2026, 10))
+        assert invoice is not None
+        (line,) = await InvoiceDAO(session).lines(invoice.id)
+        used = UsageCharge(
+            project_id=owner.project_id,
+            service_id=UUID(accepted["service_id"]),
+            meter="plan",
+            price_id=price.id,
+            day=date(2026, 10, 5),
+            currency="EUR",
+            seconds=86_400,
+            amount=68,
+        )
+        await ChargeDAO(session).add(used)
+        money = await have_paid(session, settings, owner.project_id)
         elsewhere = OAuthSession(user_id=owner.id, client_id="cli", expires_at=now() + timedelta(days=1))
         await SessionDAO(session).add(elsewhere)
     return {
@@ -112,6 +176,16 @@ async def objects(
         "token_id": str(token.id),
         "grant_id": str(consent.id),
         "hook_id": str(hook.id),
+        "domain_id": str(domain.id),
+        "adjustment_id": str(proposal.id),
+        "price_id": str(price.id),
+        "coupon_id": str(coupon.id),
+        "rate_id": str(rate.id),
+        "invoice_id": str(invoice.id),
+        "line_id": str(line.id),
+        "charge_id": str(used.id),
+        **money,
+        "gateway": "yookassa",
         "token": DEPLOY_HOOK,
         "role_name": "user",
         "template_name": "test",

@@ -19,7 +19,7 @@ PUBLIC = frozenset(
         *("users_verify_email", "users_reset_password", "users_request_password_reset"),
         "users_restore_email",
         *("plans_list", "templates_list", "system_health", "system_ready", "passkeys_options"),
-        *("webhooks_receive", "deploy_hooks_call"),
+        *("webhooks_receive", "deploy_hooks_call", "payment_webhooks_receive"),
     }
 )
 """Answered without a token: everything else says 401."""
@@ -49,7 +49,7 @@ SHOWN = frozenset(
 )
 """Want something shown that no example can hold: a link or code that was sent, the present password."""
 
-NAMES = frozenset({"role_name", "template_name", "token"})
+NAMES = frozenset({"role_name", "template_name", "token", "gateway"})
 """In paths: not ids, but names that people choose, and what is a secret itself."""
 
 INVITATION = "a-link-to-the-project-of-the-owner-000000000"
@@ -114,6 +114,9 @@ BODIES: dict[str, Any] = {
     "deploy_keys_create": dict,
     "deployments_create": dict,
     "push_update": lambda: {"watch_paths": ["apps/"]},
+    "domains_create": lambda: {"name": f"d{uuid4().hex[:12]}.example.org"},
+    "domains_update": lambda: {"https_redirect": False},
+    "domains_dns_set": lambda: {"provider": "cloudflare", "token": "a token of the zone"},
     "rollbacks_create": lambda: {"deployment_id": str(uuid4())},
     "applications_create": lambda: {
         "name": "Tide calendar",
@@ -133,15 +136,75 @@ BODIES: dict[str, Any] = {
     "invitations_create": lambda: {"email": f"{uuid4().hex}@example.com", "role": "viewer"},
     "invitations_preview": lambda: {"token": INVITATION},
     "invitations_accept": lambda: {"token": INVITATION},
+    "payments_create": lambda: {"gateway": "stripe", "amount": 2000, "currency": "EUR"},
+    "payment_methods_create": lambda: {"gateway": "stripe"},
+    "payment_methods_update": lambda: {"preferred": True},
+    "auto_top_up_set": lambda: {
+        "method_id": str(uuid4()),
+        "threshold": 1000,
+        "amount": 2000,
+        "monthly_limit": 10_000,
+        "currency": "EUR",
+    },
+    "admin_payments_create": lambda: {
+        "project_id": str(uuid4()),
+        "amount": 5000,
+        "currency": "EUR",
+        "reason": "Paid in cash, receipt 17",
+    },
+    "admin_refunds_create": lambda: {"amount": 500, "reason": "Ordered by mistake"},
+    "admin_bank_statements_import": lambda: {"csv": "date;amount;purpose\n2026-11-20;5,00;a gift\n"},
+    "admin_bank_lines_create": lambda: {
+        "booked_on": "2026-11-20",
+        "amount": 500,
+        "currency": "EUR",
+        "purpose": "a gift",
+    },
+    "admin_bank_lines_match": lambda: {"project_id": str(uuid4())},
+    "admin_bank_lines_ignore": lambda: {"reason": "Interest of the bank"},
+    "billing_profile_set": lambda: {"name": "Harbour office", "country": "DE"},
+    "admin_prices_create": lambda: {
+        "plan_id": "cutter",
+        "currency": "USD",
+        "month_minor": 800,
+        "existing": "move",
+    },
+    "admin_coupons_create": lambda: {"code": f"C{uuid4().hex[:10]}", "kind": "percent", "percent": 10},
+    "admin_tax_rates_create": lambda: {"country": "CH", "rate_percent": "8.1", "source": "MWSTG Art. 25"},
+    "admin_adjustments_create": lambda: {
+        "project_id": str(uuid4()),
+        "currency": "EUR",
+        "amount": 500,
+        "reason": "Goodwill for an outage",
+    },
+    "admin_credit_notes_create": lambda: {"reason": "The service was not available"},
+    "admin_billing_terms_set": lambda: {
+        "credit_limit_minor": 10_000,
+        "tax_exempt": False,
+        "vat_id_checked": False,
+    },
     "admin_users_update": lambda: {"active": True},
     "admin_users_set_roles": lambda: {"roles": ["user"]},
     "admin_view_as_start": lambda: {"reason": "Ticket 204"},
     "admin_roles_create": lambda: {"name": f"r{uuid4().hex[:8]}", "title": "Night watch", "permissions": []},
     "admin_roles_update": dict,
+    "admin_dunning_override": lambda: {"grace_days": 14, "reason": "Ticket 204"},
+    "admin_dunning_rules": lambda: {
+        "warn_days": [5, 2],
+        "grace_days": 4,
+        "terminate_days": None,
+        "notice_days": [],
+    },
 }
 
 
-REFERRED = {"rollbacks_create": ("deployment_id",)}
+REFERRED = {
+    "rollbacks_create": ("deployment_id",),
+    "admin_adjustments_create": ("project_id",),
+    "auto_top_up_set": ("method_id",),
+    "admin_payments_create": ("project_id",),
+    "admin_bank_lines_match": ("project_id",),
+}
 """Fields of bodies that name one of the objects which paths name."""
 
 
@@ -154,7 +217,11 @@ SENT: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
             "after": "59b20b8d5c6ff8d09518216e87bc68a7d7a4b6a1",
             "project": {"default_branch": "main"},
         },
-    )
+    ),
+    "payment_webhooks_receive": (
+        {"X-Forwarded-For": "185.71.76.5"},
+        {"event": "payment.succeeded", "object": {"id": "2d4b1a3c-000f-5000-8000-18db351245c7"}},
+    ),
 }
 """Headers and body of calls that are not ours to describe."""
 

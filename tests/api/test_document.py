@@ -16,9 +16,17 @@ from tests.support.undo import undone
 FOREIGN = ("oauth_token", "oauth_revoke", "oauth_introspect")
 """Their errors are those of RFC 6749, not problem documents."""
 
+SIGNED = ("webhooks_receive",)
+"""An example can hold no signature of a secret that is drawn anew for each."""
+
 PERSONAL = ("projects_transfer", "members_update")
 """Refused for the owner's project here: it is the personal one, with one owner."""
 
+NAMING = (
+    *("auto_top_up_set", "admin_payments_create", "admin_bank_lines_match"),
+    "admin_adjustments_create",
+)
+"""Their bodies name something by an id, which an example cannot know."""
 
 PAST = ("rollbacks_create",)
 """About something that has to have happened to the service."""
@@ -82,8 +90,9 @@ def test_work_is_answered_with_202(walk: list[Operation]) -> None:
         if any(
             parameter["name"].lower() == "idempotency-key" for parameter in one.document.get("parameters", [])
         ):
-            assert "202" in one.document["responses"], one.id
-            assert "Location" in one.document["responses"]["202"]["headers"], one.id
+            answers = one.document["responses"]
+            # Money that moves at once is no work to follow.
+            assert "201" in answers or "Location" in answers.get("202", {}).get("headers", {}), one.id
             assert one.method in ("POST", "DELETE"), one.id
         elif "202" in one.document["responses"]:
             assert one.id in PUBLIC or one.id == "jobs_cancel", f"{one.id} takes no Idempotency-Key"
@@ -116,7 +125,14 @@ async def test_the_examples_work(  # type: ignore[no-untyped-def]
     admin = await user_factory(roles=("user", "admin"))
     schemas = app.openapi()["components"]["schemas"]
     for one in walk:
-        if "requestBody" not in one.document or one.id in (*FOREIGN, *SHOWN, *PERSONAL, *PAST):
+        if "requestBody" not in one.document or one.id in (
+            *FOREIGN,
+            *SHOWN,
+            *PERSONAL,
+            *NAMING,
+            *PAST,
+            *SIGNED,
+        ):
             continue
         content = one.document["requestBody"]["content"]["application/json"]
         (example,) = _resolved(content["schema"], schemas)["examples"]

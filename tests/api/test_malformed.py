@@ -80,6 +80,15 @@ ROWS_OF = {
     **{"admin_users_list": "users", "admin_letters_list": "letters"},
     **{"audit_list": "audit_events", "admin_audit_list": "audit_events"},
     "push_deliveries_list": "hook_deliveries",
+    **{"domains_list": "domains", "admin_domains_list": "domains"},
+    "admin_certificates_list": "certificates",
+    **{"billing_entries_list": "ledger_transactions", "admin_ledger_entries_list": "ledger_transactions"},
+    **{"admin_ledger_customers_list": "ledger_accounts", "admin_adjustments_list": "ledger_adjustments"},
+    **{"billing_invoices_list": "invoices", "admin_invoices_list": "invoices"},
+    **{"coupons_list": "coupon_redemptions", "admin_coupons_list": "coupons"},
+    **{"payments_list": "payments", "admin_payments_list": "payments"},
+    **{"admin_bank_lines_list": "bank_lines", "admin_gateway_messages_list": "gateway_messages"},
+    **{"admin_dunning_list": "dunning_states", "admin_billing_runs_list": "billing_runs"},
 }
 
 

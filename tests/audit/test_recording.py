@@ -229,15 +229,13 @@ class TestAccounts:
     ) -> None:
         before = len(await events(Action.CATALOGUE_CHANGED))
         async with database.transaction() as session:
-            await session.execute(
-                text("UPDATE plans SET price_minor = 1, active = false WHERE id = 'dinghy'")
-            )
+            await session.execute(text("UPDATE plans SET pids = 1, active = false WHERE id = 'dinghy'"))
             await load(session, settings)
         async with database.transaction() as session:
             await load(session, settings)
         changed = await events(Action.CATALOGUE_CHANGED)
         assert len(changed) == before + 1
-        assert changed[-1].before == {"plan.dinghy.price_minor": 1, "plan.dinghy.active": False}
+        assert changed[-1].before == {"plan.dinghy.pids": 1, "plan.dinghy.active": False}
         assert changed[-1].user_id is None
 
 

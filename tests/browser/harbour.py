@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -59,6 +60,46 @@ async def set_up_push(owner: Customer, service: str) -> None:
         await owner.http.post(urlsplit(made["url"]).path, content=content, headers=headers)
 
 
+async def set_up_domains(stack: Stack, owner: Customer, service: str) -> None:
+    """One in every state; nobody looks at them again meanwhile."""
+    made = {}
+    for name in (
+        "tides.example.org",
+        "*.tables.example.org",
+        "бухта.example.org",
+        "northern-breakwater-and-loudspeakers.harbour.example.org",
+        "www.example.org",
+    ):
+        answer = await owner.ask("POST", f"/services/{service}/domains", json={"name": name})
+        made[name] = answer.raise_for_status().json()["id"]
+    far = "check_at = now() + interval '1 day', checked_at = now()"
+    proved = f"{far}, verified_at = now(), verified_by = 'txt'"
+    here = """look = 'here', seen = '{"txt": [], "addresses": ["192.0.2.7"], "expected": ["192.0.2.7"]}'"""
+    elsewhere = (
+        """look = 'elsewhere', seen = '{"txt": ["v=spf1 -all"], "aliases": ["a.example.com"],"""
+        """ "addresses": ["198.51.100.9", "2001:db8::9"], "expected": ["192.0.2.7"]}'"""
+    )
+    words = """problem_parameters = '{"words": "CAA record for example.org prevents issuance"}'"""
+    changes = {
+        "tides.example.org": f"{proved}, {here}",
+        "*.tables.example.org": f"{proved}, {here}, failures = 2, problem_code = 'needs_provider'",
+        "бухта.example.org": f"{far}, {elsewhere}",
+        "northern-breakwater-and-loudspeakers.harbour.example.org": (
+            f"{proved}, {here}, failures = 4, problem_code = 'acme_caa', {words}"
+        ),
+    }
+    for name, change in changes.items():
+        await stack.rows(f"UPDATE domains SET {change} WHERE id = $1", made[name])
+    await stack.rows(
+        "INSERT INTO certificates (id, domain_id, name, state, directory, serial, issuer, not_before,"
+        " not_after, renew_at, created_at, revoke_failures) VALUES ($1, $2, 'tides.example.org', 'active',"
+        " 'https://ca.test', '2b41ef', 'R11', now(), now() + interval '90 days',"
+        " now() + interval '60 days', now(), 0)",
+        uuid.uuid4(),
+        made["tides.example.org"],
+    )
+
+
 async def build_harbour(stack: Stack, owner: Customer) -> Harbour:
     harbour = Harbour(owner, {}, "", "", "")
 
@@ -81,6 +122,7 @@ async def build_harbour(stack: Stack, owner: Customer) -> Harbour:
     stopped = await owner.post(f"/services/{harbour.services['crab-count']}/stop")
     stack.git.commit("ferry-bookings", {"notes.txt": "the app is elsewhere"}, message="Move the app")
     await set_up_push(owner, harbour.services["harbour-radio"])
+    await set_up_domains(stack, owner, harbour.services["harbour-radio"])
     broken = await owner.deploy(harbour.services["ferry-bookings"])
     harbour.failed = broken["deployment_id"]
     # The newest last: it is the first of the list.

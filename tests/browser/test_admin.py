@@ -30,7 +30,9 @@ async def test_an_administrator_sees_all(windows: Windows, admin: Customer, harb
     await panel.at(f"/services/{service}")
     await expect(panel.page.get_by_text("as an administrator")).to_be_visible()
     await expect(panel.part("stop")).to_have_count(0)
-    await expect(panel.part("tabs").get_by_role("link")).to_have_text(["Overview", "Deployments", "Logs"])
+    await expect(panel.part("tabs").get_by_role("link")).to_have_text(
+        ["Overview", "Deployments", "Logs", "Domains"]
+    )
     await panel.link("Logs").click()
     await expect(panel.part("log")).to_be_visible()
 
@@ -45,7 +47,7 @@ async def test_an_administrator_sees_all(windows: Windows, admin: Customer, harb
 async def test_a_customer_sees_nothing_of_it(panel: Panel) -> None:
     await panel.open("/services")
     links = panel.part("nav").get_by_role("link")
-    await expect(links).to_have_text(["Services", "Jobs", "Projects", "Profile"])
+    await expect(links).to_have_text(["Services", "Jobs", "Billing", "Projects", "Profile"])
     for path in ("/admin", "/admin/services", "/admin/jobs"):
         await panel.open(path)
         await expect(panel.heading()).to_have_text("Nothing at this berth")

@@ -11,23 +11,30 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
+from tests.browser import invoicing, ledgering, money_out, paying, pricing
 from tests.browser.conftest import PICTURES, RESULTS, Language, Windows
 from tests.browser.harbour import Harbour
 from tests.browser.inspection import HEIGHTS, misfits, unreadable
 from tests.browser.panel import Panel
+from tests.browser.spending import have_run, spend, spend_and_trace
 from tests.support.customer import Customer
 from tests.support.stack import ROOT
 
+LEDGER = "/admin/billing/ledger"
 PICTURED = (360, 768, 1440)
-LOCALES = {lang: json.loads((ROOT / f"frontend/locales/{lang}.json").read_text()) for lang in ("en", "ru")}
+LOCALES = {
+    language: json.loads((ROOT / f"frontend/locales/{language}.json").read_text())
+    | json.loads((ROOT / f"frontend/locales/{language}/work.json").read_text())
+    for language in ("en", "ru")
+}
 
 
 async def _wrong_order(panel: Panel) -> None:
     await panel.part("add-variable").click()
     await panel.part("variable").locator("[data-name]").fill("DATABASE_URL_OF_THE_READ_ONLY_REPLICA")
-    await panel.page.locator("summary").click()
+    await panel.page.locator("details:has(#health_path) summary").click()
     await panel.page.locator("#health_path").fill("healthy")
     await panel.part("order-submit").click()
     await expect(panel.page.locator("#name")).to_have_attribute("aria-invalid", "true")
@@ -109,6 +116,21 @@ async def _guides(panel: Panel) -> None:
         await guide.click()
 
 
+async def _with_https(panel: Panel) -> None:
+    """As in an installation that gets certificates and knows its addresses."""
+
+    async def answer(route: Route) -> None:
+        setup = await (await route.fetch()).json()
+        setup |= {"https": True, "missing": [], "addresses": ["192.0.2.7", "2001:db8::7"]}
+        await route.fulfill(json=setup)
+
+    await panel.page.route("**/domains/setup", answer)
+    await panel.page.reload()
+    for summary in await panel.part("domains").locator("summary:visible").all():
+        await summary.click()
+    await expect(panel.part("domain").first).to_be_visible()
+
+
 async def _event(panel: Panel) -> None:
     """Unfolds the one that says most."""
     await panel.page.locator("[data-audit='service.ordered'] summary").last.click()
@@ -153,6 +175,8 @@ PLACES: dict[str, list[Place]] = {
         Place("account-menu", "/services", "nav.services", _account_menu),
         Place("order", "/services/new", "order.title"),
         Place("order-refused", "/services/new", "order.title", _wrong_order),
+        Place("order-too-dear", "/services/new", "order.title", pricing.too_dear),
+        Place("order-coupon", "/services/new", "order.title", pricing.coupon_refused),
         Place("order-example", "/services/new", "order.title", _example),
         Place("service", "/services/{tide-tables}", "tide-tables"),
         Place("service-stopped", "/services/{crab-count}", "crab-count"),
@@ -164,6 +188,9 @@ PLACES: dict[str, list[Place]] = {
         Place("variables", "/services/{tide-tables}/variables", "tide-tables"),
         Place("deployment-failed", "/deployments/{failed}", "ferry-bookings"),
         Place("push", "/services/{harbour-radio}/push", "harbour-radio", _guides),
+        Place("domains", "/services/{harbour-radio}/domains", "harbour-radio"),
+        Place("domains-https", "/services/{harbour-radio}/domains", "harbour-radio", _with_https),
+        Place("domains-none", "/services/{crab-count}/domains", "crab-count"),
         Place("push-none", "/services/{crab-count}/push", "crab-count"),
         Place("source", "/services/{tide-tables}/source", "tide-tables", _token),
         Place("source-ssh", "/services/{crab-count}/source", "crab-count", _key),
@@ -172,6 +199,22 @@ PLACES: dict[str, list[Place]] = {
         Place("jobs", "/jobs", "nav.jobs"),
         Place("activity-event", "/activity?action=service.ordered", "nav.activity", _event),
         Place("job", "/jobs/{job}", "tide-tables"),
+        Place("usage-none", "/billing/usage?since=2020-01-01&until=2020-01-31", "nav.billing"),
+        Place("usage", "/billing/usage?since=2026-10-01&until=2026-10-31", "nav.billing", spend),
+        Place("usage-trace", "/billing/usage", "nav.billing", spend_and_trace),
+        Place("billing", "/billing", "nav.billing"),
+        Place("billing-suspended", "/billing", "nav.billing", money_out.suspended),
+        Place("services-warned", "/services", "nav.services", money_out.warned),
+        Place("service-suspended", "/services/{tide-tables}", "tide-tables", money_out.stands_still),
+        Place("payments-none", "/billing/payments", "nav.billing", paying.nothing_offered),
+        Place("statement-none", "/billing/statement?since=2020-01-01&until=2020-01-31", "nav.billing"),
+        Place("statement", "/billing/statement", "nav.billing", ledgering.have_entries),
+        Place("payments", "/billing/payments", "nav.billing", paying.pays),
+        Place("payment-receipt", "/billing/payments", "nav.billing", paying.receipt),
+        Place("invoices-none", "/billing/invoices", "nav.billing"),
+        Place("invoices", "/billing/invoices", "nav.billing", invoicing.have_invoices),
+        Place("invoice", "/billing/invoices", "INV-2026-000417", invoicing.trace_one),
+        Place("billing-details", "/billing/invoices", "nav.billing", invoicing.edit_details),
         Place("deletion", "/services/{ferry-bookings}/settings", "ferry-bookings", _deletion),
     ],
     "admin": [
@@ -181,6 +224,34 @@ PLACES: dict[str, list[Place]] = {
         Place("admin-roles", "/admin/roles", "nav.admin_roles"),
         Place("admin-services", "/admin/services", "nav.admin_services"),
         Place("admin-jobs", "/admin/jobs", "nav.admin_jobs"),
+        Place("admin-domains", "/admin/domains", "Gavan"),
+        Place("admin-certificates", "/admin/domains?list=certificates", "Gavan"),
+        Place("admin-billing-runs", "/admin/billing/runs", "nav.admin_billing", have_run),
+        Place("admin-billing", "/admin/billing", "nav.admin_billing"),
+        Place("admin-billing-trouble", "/admin/billing", "nav.admin_billing", money_out.many_in_trouble),
+        Place("admin-billing-exception", "/admin/billing", "nav.admin_billing", money_out.exception),
+        Place("admin-billing-rules", "/admin/billing", "nav.admin_billing", money_out.rules),
+        Place("admin-payments-none", "/admin/billing/payments", "nav.admin_billing"),
+        Place("admin-payments", "/admin/billing/payments", "nav.admin_billing", paying.all_payments),
+        Place("admin-payment", "/admin/billing/payments", "nav.admin_billing", paying.one_payment),
+        Place("admin-refund", "/admin/billing/payments", "nav.admin_billing", paying.refund),
+        Place("admin-bank", "/admin/billing/payments?view=bank", "nav.admin_billing", paying.bank_lines),
+        Place(
+            "admin-messages", "/admin/billing/payments?view=messages", "nav.admin_billing", paying.messages
+        ),
+        Place("admin-ledger-none", f"{LEDGER}?kind=chargeback", "nav.admin_billing"),
+        Place("admin-ledger", LEDGER, "nav.admin_billing", ledgering.have_entries),
+        Place("admin-ledger-project", LEDGER, "nav.admin_billing", ledgering.have_project),
+        Place("admin-adjust", LEDGER, "nav.admin_billing", ledgering.adjust),
+        Place("admin-terms", LEDGER, "nav.admin_billing", ledgering.change_terms),
+        Place("admin-invoices", "/admin/billing/invoices", "nav.admin_billing", invoicing.have_invoices),
+        Place("admin-invoice", "/admin/billing/invoices", "INV-2026-000417", invoicing.open_one),
+        Place("admin-credit-note", "/admin/billing/invoices", "INV-2026-000417", invoicing.credit_one),
+        Place("admin-taxes", "/admin/billing/taxes", "nav.admin_billing", invoicing.have_taxes),
+        Place("admin-prices", "/admin/billing/prices", "nav.admin_billing", pricing.many_versions),
+        Place("admin-price-new", "/admin/billing/prices", "nav.admin_billing", pricing.new_price),
+        Place("admin-coupon-new", "/admin/billing/prices", "nav.admin_billing", pricing.new_coupon),
+        Place("admin-rate-new", "/admin/billing/prices", "nav.admin_billing", pricing.new_rate),
         Place("admin-letters", "/admin/letters", "nav.admin_letters"),
         Place("admin-letters-none", "/admin/letters?state=held", "nav.admin_letters"),
         Place("letter-templates", "/admin/letters/templates?template=password_reset", "nav.admin_letters"),

@@ -96,7 +96,7 @@ async def test_from_registration_to_a_mended_app(
     await panel.link("Deployments").click()
     rows = [panel.part(f"deployment-{number}") for number in (3, 2, 1)]
     for row, state, subject in zip(
-        rows, ["live", "failed", "live"], ["Name it back", "Rename a table", "Set sail"], strict=True
+        rows, ["live", "failed", "replaced"], ["Name it back", "Rename a table", "Set sail"], strict=True
     ):
         await expect(row.locator(".badge")).to_have_attribute("data-state", state)
         await expect(row).to_contain_text(subject)

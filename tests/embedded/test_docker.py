@@ -22,7 +22,9 @@ PARTS = {"postgres", "redis", "edge", "api", "worker", "deployer", "beat", "dock
 def contained(tmp_path: Path) -> Iterator[tuple[Checkout, Containers]]:
     bundle = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or ""
     host = docker_host()
-    checkout = copied(tmp_path, ENGINE="docker", DOCKER_HOST=host, BUILD_CA_BUNDLE=bundle)
+    checkout = copied(
+        tmp_path, ENGINE="docker", DOCKER_HOST=host, BUILD_CA_BUNDLE=bundle, NODE_FIREWALL="off"
+    )
     containers = Containers(checkout.layout.engine, host)
     yield checkout, containers
     checkout.make("down")
@@ -46,6 +48,8 @@ def test_customers_services_in_containers(contained: tuple[Checkout, Containers]
     assert "1 stopped" in done.stdout
     assert checkout.processes() == []
     assert containers.client.containers(filters=containers.mine) == []
+    assert containers.client.services(filters=containers.mine) == []
+    assert containers.client.networks(filters=containers.mine) == []
     down = checkout.status()
     assert down["healthy"] is False
     assert {part["state"] for name, part in down["parts"].items() if name != "docker"} == {"stopped"}

@@ -105,6 +105,8 @@ def test_a_newcomer_s_day(checkout: Checkout) -> None:
     first_took = time.monotonic() - begin
     password = re.search(r"Password +(\S{16,})", said)
     assert password, said
+    # Both begin with something to pay from, once.
+    assert len(re.findall(r"Credit +\S+ for ", said)) == 2, said
     first = checkout.status()
     assert first["healthy"] is True
     assert first["panel_url"] in said
@@ -116,6 +118,7 @@ def test_a_newcomer_s_day(checkout: Checkout) -> None:
     said = checkout.up()
     assert "nothing to do" in said
     assert password[1] not in said
+    assert "Credit" not in said
     assert time.monotonic() - begin < first_took
     assert checkout.pids() == before
 

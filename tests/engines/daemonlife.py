@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ LIMITS = Limits(memory_bytes=256 * 2**20, disk_bytes=256 * 2**20, cpu_millis=100
 
 
 class Daemon:
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.host = folder, f"unix://{folder}/sock"
+    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+        self.folder, self.host, self.options = folder, f"unix://{folder}/sock", options
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -35,6 +36,7 @@ class Daemon:
                 [
                     *("dockerd", "--host", self.host, "--data-root", str(self.folder / "data")),
                     *("--exec-root", str(self.folder / "exec"), "--pidfile", str(self.folder / "pid")),
+                    *self.options,
                 ],
                 stdout=log,
                 stderr=log,

@@ -19,7 +19,8 @@ import pytest
 from backend.engines import orphans
 from backend.engines.base import EngineError, LogLine, Retry, UnitState
 from backend.engines.docker import orphans as docker_orphans
-from tests.engines.app import APP, get, until
+from backend.engines.docker import states, template
+from tests.engines.app import APP, get, text_of, until
 from tests.engines.conftest import ROOT, Panel
 
 pytestmark = pytest.mark.parametrize("panel", ["docker"], indirect=True)
@@ -95,22 +96,74 @@ async def test_out_of_memory_is_told(panel: Panel) -> None:
     assert "eating" in caught.value.message
 
 
-async def test_a_crash_loop_is_called_one(panel: Panel) -> None:
-    spec, built = await panel.build({**APP, "Procfile": "web: sh -c 'exit 9'\n"})
+async def test_a_crash_loop_is_given_up(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not before Swarm's own restarts and ours are used up; whoever starts it again has them anew."""
+    monkeypatch.setattr(template, "RESTART_DELAY", 0)
+    monkeypatch.setattr(states, "FIRST_PAUSE", 1)
+    monkeypatch.setattr(states, "SUCCEEDED_WITHIN", 1.0)
+    engine = panel.with_settings(restarts=1)
+    spec, built = await panel.build({**APP, "Procfile": "web: sh -c 'echo born; exit 9'\n"})
+    release = panel.release(spec, built)
+    await engine.start(release, panel.report)
+
+    details = set()
+
+    async def given_up() -> bool:
+        await engine.revive()
+        await engine.collect_logs()
+        unit = await engine.inspect(release.deployment_id)
+        assert unit
+        details.add(unit.reason.parameters.get("detail") if unit.reason else None)
+        return unit.state is UnitState.FATAL
+
+    await until(given_up, 60)
+    text = await text_of(panel, release.service_id)
+    assert text.count("born") == 2 * template.LOOP
+    unit = await engine.inspect(release.deployment_id)
+    assert unit is not None
+    assert unit.reason is not None
+    assert unit.reason.parameters == {"detail": "given_up", "because": "exit_other", "exit_status": 9}
+    assert "crash_loop" in details
+    assert (await engine.restart(release.deployment_id)).state is not UnitState.FATAL
+    await engine.stop(release.deployment_id)
+    stopped = await engine.inspect(release.deployment_id)
+    assert stopped is not None
+    assert stopped.state is UnitState.STOPPED
+
+
+async def test_nothing_is_left_while_the_panel_is_down(panel: Panel) -> None:
+    release, unit = await panel.run(APP, {"TOKEN": "kept"})
+    stopped, _ = await panel.run(APP)
+    await panel.engine.stop(stopped.deployment_id)
+    assert await panel.engine.rest() == 1
+    inside = panel.containers
+    for found in (inside.client.services, inside.client.networks, inside.client.secrets):
+        assert found(filters=inside.mine) == []
+    assert {(one.deployment_id, one.state) for one in await panel.engine.units()} == {
+        (release.deployment_id, UnitState.STOPPED),
+        (stopped.deployment_id, UnitState.STOPPED),
+    }
+    assert await panel.engine.rest() == 0
+    for path in (panel.settings.home / "deployments" / release.deployment_id).iterdir():
+        assert b"kept" not in path.read_bytes()
+
+    await panel.engine.restart(release.deployment_id)
+    back = await panel.engine.wait_healthy(release, panel.report, timeout=60)
+    assert back.address == unit.address
+    assert json.loads((await get(back.address, "/env")).text)["TOKEN"] == "kept"
+    await panel.engine.remove(stopped.deployment_id)
+    assert [one.deployment_id for one in await panel.engine.units()] == [release.deployment_id]
+
+
+async def test_a_read_only_folder_is_explained(panel: Panel) -> None:
+    writer = "open('made-here', 'w')\n"
+    spec, built = await panel.build({"Procfile": "web: python3 write.py\n", "write.py": writer})
     release = panel.release(spec, built)
     await panel.engine.start(release, panel.report)
-
-    async def told() -> bool:
-        unit = await panel.engine.inspect(release.deployment_id)
-        assert unit
-        reason = unit.reason if unit.state is UnitState.BACKOFF else None
-        return reason is not None and reason.parameters.get("detail") == "crash_loop"
-
-    await until(told, 60)
-    await panel.engine.stop(release.deployment_id)
-    unit = await panel.engine.inspect(release.deployment_id)
-    assert unit
-    assert unit.state is UnitState.STOPPED
+    with pytest.raises(EngineError, match="Only /tmp and the home folder can be written to") as caught:
+        await panel.engine.wait_healthy(release, panel.report, timeout=60)
+    assert caught.value.parameters["hint"] == "read_only"
+    assert "made-here" in caught.value.parameters["output"]
 
 
 async def test_listening_on_loopback_is_told(panel: Panel) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from requests import Response
 
 from backend.engines import ports, unitlog
 from backend.engines.base import EngineError, Limits, ReleaseSpec, Retry
-from backend.engines.docker import client, names, releases, states, template
+from backend.engines.docker import buildnet, client, names, releases, states, template
 from backend.engines.docker.client import Daemon
 from backend.engines.docker.logs import Logs
 from backend.engines.docker.settings import DockerEngineSettings
@@ -214,6 +215,32 @@ class TestTheDaemonThatHasTheBuilds:
             await asyncio.sleep(0.1)
             assert await asyncio.wait_for(swarm.call(lambda _: "answer"), 5) == "answer"
         assert all(await asyncio.gather(*many))
+
+
+class TestNetworksOfBuilds:
+    def test_only_our_own_of_long_ago_are_removed(self) -> None:
+        removed = []
+        ours, another = names.labels(MINE, build="d"), names.labels(MINE, project="p")
+
+        class Answers:
+            def networks(self, *, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
+                assert filters["driver"] == ["bridge"]
+                assert filters["label"] == names.mine(MINE)["label"]
+                young = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}789Z"
+                return [
+                    {"Id": "old", "Labels": ours, "Created": "2026-11-01T10:00:00.5+02:00"},
+                    {"Id": "in use", "Labels": ours, "Created": "2026-11-01T10:00:00Z"},
+                    {"Id": "young", "Labels": ours, "Created": young},
+                    {"Id": "of a project", "Labels": another, "Created": "2026-11-01T10:00:00Z"},
+                ]
+
+            def remove_network(self, identity: str) -> None:
+                if identity == "in use":
+                    raise refused(403, "has active endpoints")
+                removed.append(identity)
+
+        buildnet.prune(Answers(), MINE, 600)
+        assert removed == ["old"]
 
 
 class TestSwap:

@@ -36,10 +36,16 @@ def archive(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_killed_daemon_loses_nothing(archive: Path) -> None:
+    alone("tests.engines.daemonlife", archive)
+
+
+def alone(story: str, archive: Path) -> str:
+    """Have it told inside the namespaces; what it said."""
     # Short, for a unix socket's path is; and not a tmpfs, on which Docker has no layers.
     folder = Path(tempfile.mkdtemp(prefix="dockerd-", dir="/var/tmp"))
+    folder.chmod(0o711)
     # An init takes care of what the killed daemon leaves.
-    told = f"{sys.executable} -m tests.engines.daemonlife {folder} {archive}"
+    told = f"{sys.executable} -m {story} {folder} {archive}"
     try:
         done = subprocess.run(
             [*ALONE, "sh", "-c", f"ip link set lo up && exec docker-init -- {told}"],
@@ -51,5 +57,6 @@ def test_a_killed_daemon_loses_nothing(archive: Path) -> None:
         )
         log = (folder / "dockerd.log").read_text()[-3000:]
         assert done.returncode == 0, done.stdout + done.stderr + log
+        return done.stdout
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -16,8 +16,8 @@ from tests.engines.conftest import Panel, every_engine
 pytestmark = every_engine
 
 
-@pytest.mark.parametrize("path", ["/missing", "/moved", "/?a=b c\r\nX: y"])
-async def test_any_answer_below_500_is_healthy(panel: Panel, path: str) -> None:
+@pytest.mark.parametrize("path", ["/moved", "/?a=b c\r\nX: y"])
+async def test_a_page_and_a_redirect_are_healthy(panel: Panel, path: str) -> None:
     spec, built = await panel.build(APP)
     release = panel.release(spec, built, health_path=path)
     await panel.engine.start(release, panel.report)
@@ -29,15 +29,16 @@ async def test_listening_late_is_fine(panel: Panel) -> None:
     await printed(panel, release.service_id, "listening")
 
 
-async def test_failing_health_check(panel: Panel) -> None:
+@pytest.mark.parametrize(("path", "status"), [("/fail", 503), ("/missing", 404)])
+async def test_failing_health_check(panel: Panel, path: str, status: int) -> None:
     spec, built = await panel.build(APP)
-    release = panel.release(spec, built, health_path="/fail")
+    release = panel.release(spec, built, health_path=path)
     await panel.engine.start(release, panel.report)
     with pytest.raises(EngineError) as caught:
         await panel.engine.wait_healthy(release, panel.report, timeout=15)
     assert (caught.value.code, caught.value.retry) == ("health_failed", Retry.NEVER)
-    assert "it answers 503" in caught.value.message
-    assert "GET /fail" in caught.value.message
+    assert f"it answers {status}" in caught.value.message
+    assert f"GET {path}" in caught.value.message
 
 
 async def test_not_listening_names_the_port_it_listens_on_instead(panel: Panel) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from backend.engines.base import UnitState
-from backend.engines.docker import names, states
+from backend.engines.docker import names, revival, states
 
 SERVICE = {
     "Spec": {
@@ -19,11 +20,27 @@ SERVICE = {
 }
 
 
+RESTARTS = 6
+
+
+def tried(rounds: int) -> dict[str, Any]:
+    labels = {**SERVICE["Spec"]["Labels"], names.ROUNDS: str(rounds)}  # type: ignore[dict-item]
+    spec = {**SERVICE["Spec"], "Name": "s", "Labels": labels, "TaskTemplate": {"ForceUpdate": 3}}
+    return {"Spec": spec, "UpdatedAt": "2026-11-22T10:00:00.123456789Z"}
+
+
 def task(
-    state: str, *, age: float = 1, desired: str = "running", error: str = "", code: int | None = None
+    state: str,
+    *,
+    age: float = 1,
+    desired: str = "running",
+    error: str = "",
+    code: int | None = None,
+    since: float = 0,
 ) -> dict[str, Any]:
-    created = datetime.now(UTC) - timedelta(seconds=age)
-    status: dict[str, Any] = {"State": state, "Timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}Z"}
+    """Created `age` seconds ago, and in its state `since` so many."""
+    created, changed = (datetime.now(UTC) - timedelta(seconds=ago) for ago in (age, since))
+    status: dict[str, Any] = {"State": state, "Timestamp": f"{changed:%Y-%m-%dT%H:%M:%S.%f}Z"}
     if error:
         status["Err"] = error
     if code is not None or state == "running":
@@ -37,9 +54,10 @@ def task(
     }
 
 
-def read(*tasks: dict[str, Any], oom: bool = False) -> tuple[UnitState, str]:
-    lives = states.ordered(list(tasks))
-    unit = states.unit_of(SERVICE, lives, "10.0.0.1", states.last_end(lives, lambda _: oom))
+def read(*tasks: dict[str, Any], oom: bool = False, rounds: int = 0) -> tuple[UnitState, str]:
+    service, lives = tried(rounds), states.ordered(list(tasks))
+    ended = states.last_end(service, lives, lambda _: oom, RESTARTS)
+    unit = states.unit_of(service, lives, "10.0.0.1", ended, RESTARTS)
     assert unit.address == "10.0.0.1:20001"
     return unit.state, unit.reason.message if unit.reason else ""
 
@@ -98,3 +116,41 @@ def test_only_short_lives_are_a_crash_loop() -> None:
 
 def test_lives_that_were_ended_on_purpose_do_not_count() -> None:
     assert read(task("complete", desired="remove", code=0)) == (UnitState.STARTING, "")
+
+
+def crashed(since: float) -> dict[str, Any]:
+    return task("failed", age=since + 2, desired="shutdown", code=1, since=since)
+
+
+def test_pauses_grow_until_it_is_given_up() -> None:
+    assert [states.pause_of(tried(rounds)) for rounds in range(7)] == [10, 20, 40, 80, 160, 300, 300]
+    state, words = read(crashed(5), rounds=2)
+    assert state is UnitState.BACKOFF
+    assert "after 40 seconds" in words
+    state, words = read(crashed(5), rounds=RESTARTS)
+    assert state is UnitState.FATAL
+    assert "exit status 1" in words
+    assert "not started again by itself" in words
+
+
+@pytest.mark.parametrize(
+    ("last", "rounds", "expected"),
+    [
+        (lambda: crashed(5), 0, None),
+        (lambda: crashed(11), 0, ("1", 4)),
+        (lambda: crashed(11), 1, None),
+        (lambda: crashed(301), RESTARTS - 1, (str(RESTARTS), 4)),
+        (lambda: crashed(9999), RESTARTS, None),
+        (lambda: task("running", age=9), 2, None),
+        (lambda: task("running", age=99, since=90), 2, ("0", 3)),
+        (lambda: task("running", age=99, since=90), 0, None),
+        (lambda: task("ready", desired="ready"), 2, None),
+    ],
+)
+def test_when_it_is_tried_again(
+    last: Callable[[], dict[str, Any]], rounds: int, expected: tuple[str, int] | None
+) -> None:
+    service = tried(rounds)
+    wanted = revival.next_trial(service, [last()], RESTARTS)
+    found = wanted and (wanted["labels"][names.ROUNDS], wanted["task_template"]["ForceUpdate"])
+    assert found == expected

@@ -174,7 +174,12 @@ async def test_a_token_without_the_scope(pushed: Pushed, user_factory: UserFacto
     assert (answer.status_code, answer.json()["code"]) == (403, "permission_missing")
 
 
-async def test_its_document_holds_no_body_of_forges(client: httpx.AsyncClient) -> None:
-    """It is theirs to describe."""
+async def test_its_document_names_what_forges_send(client: httpx.AsyncClient) -> None:
+    """Who builds a forge of their own has to know what is looked at."""
     paths = (await client.get("/api/openapi.json")).json()["paths"]
-    assert "requestBody" not in paths["/api/v1/webhooks/{hook_id}"]["post"]
+    document = paths["/api/v1/webhooks/{hook_id}"]["post"]
+    named = {one["name"].lower() for one in document["parameters"] if one["in"] == "header"}
+    read = {"x-hub-signature-256", "x-gitea-signature", "x-gitlab-token", "webhook-signature"}
+    assert named >= read | {"x-github-event", "x-gitea-event", "x-gitlab-event", "x-event-key"}
+    (example,) = document["requestBody"]["content"]["application/json"]["schema"]["examples"]
+    assert example["ref"].startswith("refs/heads/")

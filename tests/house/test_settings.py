@@ -229,3 +229,8 @@ def test_the_environment_is_read_once(make: Make, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PANEL_URL", "http://elsewhere")
     assert get_settings() is settings
     assert "elsewhere" in os.environ["PANEL_URL"]
+
+
+def test_they_are_a_key(settings: Settings) -> None:
+    """What is made once per settings is kept by them (`celery.publish`): no field is a list."""
+    assert hash(settings) == hash(settings.model_copy())

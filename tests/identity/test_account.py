@@ -33,11 +33,14 @@ async def test_me(client: httpx.AsyncClient, ada: Person) -> None:
     body = (await me(client, ada.access_token)).json()
     assert set(body) == {
         *("id", "email", "email_verified", "verification_required", "pending_email", "created_at"),
+        "billing_enabled",
         *("name", "locale", "time_zone", "phone", "pending_phone", "permissions", "projects"),
     }
     assert (body["id"], body["email"], body["name"], body["locale"]) == (str(ada.id), ada.email, "Ada", "en")
     assert body["permissions"] == sorted(CUSTOMER)
-    assert body["projects"] == [{"id": str(ada.project_id), "name": "Ada", "role": "owner"}]
+    assert body["projects"] == [
+        {"id": str(ada.project_id), "name": "Ada", "role": "owner", "billing_stage": "ok"}
+    ]
     assert body["created_at"].endswith("Z")
 
 

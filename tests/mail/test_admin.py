@@ -160,5 +160,6 @@ async def test_the_overview_says_that_letters_wait(ask: Any, desk: Desk, setting
     await desk.send(await desk.write())
     shown = (await ask("GET", "/api/v1/admin/overview")).json()
     assert shown["delivery"] == {"email": "missing", "sms": "console"}
+    assert shown["payable"] is settings.payable()
     assert shown["letters"] == {"held": 1}
     assert (await ask("GET", "/api/v1/ready")).status_code == 200

@@ -62,7 +62,7 @@ def test_values_stand_in_quotes_in_templates(path: Path) -> None:
 
 def test_only_the_api_module_and_the_loaders_fetch() -> None:
     fetching = {name(path) for path in SCRIPTS if re.search(r"\bfetch\(", text(path))}
-    assert fetching == {"js/core/api.js", "js/core/app.js", "js/core/i18n.js"}
+    assert fetching == {"js/core/api.js", "js/core/dom.js", "js/core/i18n.js"}
 
 
 def test_markup_enters_the_page_in_two_places_only() -> None:

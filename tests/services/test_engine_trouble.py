@@ -8,13 +8,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.config import Settings
 from backend.engines.base import Engine, EngineError, Retry, Unit, UnitState
 from backend.engines.registry import make_engine
+from backend.jobs.models import Job, JobState
 from backend.jobs.runner import Claimed, JobError
 from backend.services.deployment import RELEASE_MISSING, Deploy
+from backend.services.models import Deployment
 from backend.services.reconcile import reconcile
 from backend.services.routing import Edge
 from tests.services.releases import Harbour
@@ -23,13 +26,25 @@ from tests.services.releases import Harbour
 class Troubled:
     """Knows one unit that nobody wants and that does not go away."""
 
+    name = "troubled"
+
     async def units(self) -> list[Unit]:
         return [Unit(str(uuid4()), str(uuid4()), UnitState.RUNNING, "127.0.0.1:20000")]
 
     async def remove_service(self, _: str) -> None:
         raise EngineError("engine_unavailable", "It does not end.", retry=Retry.BACKOFF)
 
+    async def revive(self) -> None:
+        raise EngineError("engine_unavailable", "Not now.", retry=Retry.BACKOFF)
+
     async def collect_logs(self) -> None: ...
+
+
+class Empty(Troubled):
+    """Another engine than before, which knows of nothing."""
+
+    async def units(self) -> list[Unit]:
+        return []
 
 
 async def test_a_round_goes_on_to_the_edge(
@@ -43,6 +58,26 @@ async def test_a_round_goes_on_to_the_edge(
     monkeypatch.setattr(Edge, "repair", repair)
     await reconcile(settings, harbour.database, Troubled())  # type: ignore[arg-type]
     assert len(repaired) == 1
+
+
+@pytest.mark.parametrize(
+    ("engine", "code"),
+    [("process", "engine_changed"), ("troubled", "release_missing"), (None, "release_missing")],
+)
+async def test_after_a_change_of_engine_it_is_said_to_deploy_again(
+    harbour: Harbour, settings: Settings, monkeypatch: pytest.MonkeyPatch, engine: str | None, code: str
+) -> None:
+    async def repair(_: Edge) -> None: ...
+
+    monkeypatch.setattr(Edge, "repair", repair)
+    await harbour.order()
+    async with harbour.database.transaction() as session:
+        await session.execute(update(Deployment).values(engine=engine))
+        # No job of the order is at work any more.
+        await session.execute(update(Job).values(state=JobState.SUCCEEDED))
+    await reconcile(settings, harbour.database, Empty())  # type: ignore[arg-type]
+    shown = (await harbour.ask("GET", f"/services/{harbour.service_id}")).json()
+    assert (shown["status"], shown["status_reason_code"]) == ("crashed", code)
 
 
 class Ours(Claimed):

@@ -23,7 +23,7 @@ from tests.support.people import UserFactory
 
 ATTEMPT = {
     *("id", "service_id", "number", "trigger", "state", "reason_code", "reason", "reason_parameters"),
-    *("build_kept", "restores_id", "address", "steps", "created_at", "started_at", "finished_at"),
+    *("build_kept", "restores_id", "address", "engine", "steps", "created_at", "started_at", "finished_at"),
 }
 """Columns that are about the attempt itself."""
 CHOSEN = {"plan_id", "environment"}

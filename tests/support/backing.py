@@ -70,8 +70,17 @@ def make_settings(directory: Path, home: Path, database: str, redis: int, **chan
         "engine_socket": home / "engine.sock",
         "data_dir": home / "data",
         "trusted_proxies": "127.0.0.1",
+        # Gateways that are offered; there is nobody at these addresses.
+        "stripe_secret_key": "sk_test_of_nobody",
+        "stripe_webhook_secret": "whsec_of_nobody",
+        "stripe_api_url": "https://127.0.0.1:9",
+        "yookassa_shop_id": "0",
+        "yookassa_secret_key": "test_of_nobody",
+        "yookassa_api_url": "https://127.0.0.1:9",
         "log_format": "pretty",
         "log_level": "WARNING",
+        # Orders are not paid for, except in the tests of billing.
+        "credit_limit_minor": 1_000_000_000,
         **changes,
     }
     return Settings(_env_file=None, **values)  # type: ignore[call-arg, arg-type]

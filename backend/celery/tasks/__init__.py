@@ -1,5 +1,12 @@
 """Celery tasks: about ten lines each. A task carries ids and calls a capability."""
 
-from backend.celery.tasks import deployment_tasks, email_tasks, job_tasks, user_tasks
+from backend.celery.tasks import (
+    billing_tasks,
+    deployment_tasks,
+    domain_tasks,
+    email_tasks,
+    job_tasks,
+    user_tasks,
+)
 
-__all__ = ["deployment_tasks", "email_tasks", "job_tasks", "user_tasks"]
+__all__ = ["billing_tasks", "deployment_tasks", "domain_tasks", "email_tasks", "job_tasks", "user_tasks"]

@@ -6,12 +6,17 @@ from backend.celery.tasks.base import AsyncTask
 from backend.celery.worker import app, child
 from backend.config import get_settings
 from backend.services.reconcile import reconcile
-from backend.services.sweep import sweep
+from backend.services.sweep import examine, sweep
 
 
 @app.task(base=AsyncTask, bind=True, name="services.reconcile")
 def reconcile_services(self: AsyncTask) -> None:
     self.await_(reconcile(get_settings(), child().database, child().engine))
+
+
+@app.task(base=AsyncTask, bind=True, name="services.examine_engine")
+def examine_engine(self: AsyncTask) -> None:
+    self.await_(examine(child().engine))
 
 
 @app.task(base=AsyncTask, bind=True, name="services.sweep")

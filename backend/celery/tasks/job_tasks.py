@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from backend.billing.payments.kinds import kinds as payment_kinds
+from backend.celery.desk import desk
 from backend.celery.publish import send
 from backend.celery.tasks.base import AsyncTask
 from backend.celery.worker import app, child
@@ -17,7 +19,7 @@ from backend.services.kinds import kinds
 @app.task(base=AsyncTask, bind=True, name=RUN)
 def run(self: AsyncTask, job_id: str) -> None:
     settings = get_settings()
-    work = kinds(settings, child().database, child().engine)
+    work = kinds(settings, child().database, child().engine) | payment_kinds(desk())
     lease = timedelta(seconds=settings.job_lease_seconds)
     waiting = self.await_(runner.run(UUID(job_id), child().database, work, lease))
     if waiting is not None:

@@ -61,6 +61,8 @@ class Order:
     cpu_millis: int
     cgroup: str
     """In which its containers are begun; empty for Docker's own."""
+    network: str
+    """That its containers are in."""
     max_bytes: int
     """That its containers and layers may take in all."""
     check_space: Callable[[], None]
@@ -140,6 +142,7 @@ class Building:
             "memory": order.memory_bytes,
             "memswap": order.memory_bytes,
             "cgroupparent": order.cgroup,
+            "networkmode": order.network,
             "cpuperiod": CPU_PERIOD,
             "cpuquota": CPU_PERIOD * order.cpu_millis // 1000,
         }

@@ -6,6 +6,7 @@ import asyncio
 
 from backend.engines import health
 from backend.engines.base import (
+    ALIVE,
     BuildSpec,
     Built,
     CheckSpec,
@@ -20,8 +21,9 @@ from backend.engines.base import (
     Report,
     Unit,
 )
-from backend.engines.docker import imagefacts, names, namespaces, template
+from backend.engines.docker import imagefacts, names, namespaces, readonly, template
 from backend.engines.docker.client import Daemon
+from backend.engines.docker.firewall import NETWORK_OPEN, Firewall
 from backend.engines.docker.images import Images
 from backend.engines.docker.logs import Logs
 from backend.engines.docker.orphans import Orphans
@@ -50,13 +52,20 @@ class DockerEngine(Engine):
         daemon = Daemon(settings.host)
         self._swarm = Swarm(settings, layout, daemon)
         self._images = Images(settings, layout, daemon, instance)
+        self._firewall = Firewall(layout, self._swarm, daemon, instance)
         # Their locks are held while Docker sends what was printed: readers wait there for one another.
         self._logs = Logs(layout, Daemon(settings.host), instance)
         self._releases = Releases(settings, layout, self._swarm, self._logs, instance)
         self._orphans = Orphans(layout, self._swarm, self._releases, self._images, instance, self.remove)
 
     async def info(self) -> EngineInfo:
-        return EngineInfo(self.name, "containers", await self._swarm.cautions())
+        cautions = await self._swarm.cautions()
+        if not await self._firewall.is_proven():
+            cautions.insert(0, NETWORK_OPEN)
+        return EngineInfo(self.name, "containers", cautions)
+
+    async def examine(self) -> None:
+        await self._firewall.examine(await self._images.with_python())
 
     async def fetch(self, spec: FetchSpec, report: Report) -> Fetched:
         self._fetcher.check_url(spec.url)
@@ -73,8 +82,7 @@ class DockerEngine(Engine):
         return set().union(*(names.deployments_of(image["RepoTags"] or ()) for image in found))
 
     async def start(self, spec: ReleaseSpec, report: Report) -> Unit:
-        reference = self._images.reference(spec.service_id, spec.build_id)
-        image = await self._swarm.call(lambda client: imagefacts.examine(client, self._instance, reference))
+        image = await self._image(spec)
         if spec.env and not image.has_shell:
             await report("This image has no /bin/sh, so its variables are not kept as secrets.")
         # Before the release is there, and so before anybody can count on its build.
@@ -84,6 +92,10 @@ class DockerEngine(Engine):
         await self._logs.prune(spec.service_id, known)
         await report(f"Started on port {unit.address.rpartition(':')[2]}: {spec.command or 'its image'}")
         return unit
+
+    async def _image(self, spec: ReleaseSpec) -> template.Image:
+        reference = self._images.reference(spec.service_id, spec.build_id)
+        return await self._swarm.call(lambda client: imagefacts.examine(client, self._instance, reference))
 
     async def wait_healthy(self, spec: CheckSpec, report: Report, *, timeout: float) -> Unit:
         seen: Seen | None = None
@@ -99,16 +111,19 @@ class DockerEngine(Engine):
         def last_exit() -> Reason | None:
             return seen.before if seen else None
 
-        return await health.wait_healthy(
-            spec,
-            report,
-            timeout=timeout,
-            inspect=inspect,
-            last_lines=lambda: self._logs.tail(spec.service_id, spec.deployment_id, LAST_LINES),
-            listened=listened,
-            last_exit=last_exit,
-            inner_port=template.PORT,
-        )
+        try:
+            return await health.wait_healthy(
+                spec,
+                report,
+                timeout=timeout,
+                inspect=inspect,
+                last_lines=lambda: self._logs.tail(spec.service_id, spec.deployment_id, LAST_LINES),
+                listened=listened,
+                last_exit=last_exit,
+                inner_port=template.PORT,
+            )
+        except EngineError as error:
+            raise readonly.explained(error) from None
 
     async def inspect(self, deployment_id: str) -> Unit | None:
         seen = await self._releases.see(deployment_id)
@@ -121,11 +136,19 @@ class DockerEngine(Engine):
         if await self._releases.see(deployment_id) is None:
             message = "This release was never started; deploy again."
             raise EngineError("release_missing", message, detail="never_started")
+        if (parked := await self._releases.parked(deployment_id)) is not None:
+            return await self._releases.start(parked, await self._image(parked))
         await self._releases.halt(deployment_id)
         return await self._releases.revive(deployment_id)
 
     async def stop(self, deployment_id: str) -> None:
         await self._releases.halt(deployment_id)
+
+    async def rest(self) -> int:
+        units = [seen.unit for seen in await self._releases.all()]
+        await asyncio.gather(*(self._releases.park(unit) for unit in units))
+        await self._releases.drop_unused()
+        return sum(unit.state in ALIVE for unit in units)
 
     async def remove(self, deployment_id: str) -> None:
         at = self._layout.deployment(deployment_id)
@@ -147,6 +170,9 @@ class DockerEngine(Engine):
 
     async def reap(self, known: set[str]) -> list[str]:
         return await self._orphans.reap(known)
+
+    async def revive(self) -> None:
+        await self._releases.revive_crashed()
 
     async def collect_logs(self) -> None:
         await self._logs.collect_all()

@@ -21,7 +21,7 @@ from loguru import logger
 
 from backend.engines import detect, sandbox
 from backend.engines.base import BuildSpec, Built, EngineError, Report
-from backend.engines.docker import bases, cgroup, context, dockerfile, names, ownfile
+from backend.engines.docker import bases, buildnet, cgroup, context, dockerfile, names, ownfile
 from backend.engines.docker.building import Building, Order, remove_by_force
 from backend.engines.docker.client import Conflict, Daemon, NotFound
 from backend.engines.docker.pulled import PulledImages
@@ -99,6 +99,16 @@ class Images:
                 await report(f"Start command: {built.command}")
             return built
 
+    async def with_python(self) -> str:
+        """The id of an image in which `python3` runs, fetched if it is not there."""
+        image = self._settings.images.static
+
+        async def silent(_line: str) -> None: ...
+
+        await self._pulling.ensure(image, silent)
+        facts: dict[str, Any] = await self._daemon.call(lambda client: client.inspect_image(image))
+        return str(facts["Id"])
+
     async def finished(self, spec: BuildSpec) -> Built | None:
         """The facts of a complete build whose image is there."""
         facts = read_json(self._layout.deployment(spec.deployment_id).built)
@@ -173,19 +183,21 @@ class Images:
             )
             for path in left_out[:20]:
                 await report(f"Left out: {path!r} is a link that leads out of the repository")
-            order = Order(
-                context=file,
-                labels=ids,
-                marks=marks,
-                arguments=bases.build_arguments(prepared.file.arguments),
-                hidden=frozenset(hidden),
-                memory_bytes=max(spec.limits.memory_bytes, MEMORY),
-                cpu_millis=max(spec.limits.cpu_millis, CPU_MILLIS),
-                cgroup=parent,
-                max_bytes=self._settings.build_max_bytes,
-                check_space=self._space.check,
-            )
-            return await Building(self._daemon, order, report).run()
+            async with buildnet.network(self._daemon, self._instance, at.id) as network:
+                order = Order(
+                    context=file,
+                    labels=ids,
+                    marks=marks,
+                    arguments=bases.build_arguments(prepared.file.arguments),
+                    hidden=frozenset(hidden),
+                    memory_bytes=max(spec.limits.memory_bytes, MEMORY),
+                    cpu_millis=max(spec.limits.cpu_millis, CPU_MILLIS),
+                    cgroup=parent,
+                    network=network,
+                    max_bytes=self._settings.build_max_bytes,
+                    check_space=self._space.check,
+                )
+                return await Building(self._daemon, order, report).run()
 
     async def _cgroup(self, name: str) -> contextlib.AbstractContextManager[str]:
         """What bounds the number of processes, as well as that can be had here."""
@@ -248,11 +260,12 @@ class Images:
         await asyncio.to_thread(cgroup.remove, f"{self._cgroups}*")
         filters = names.mine(self._instance)
         containers = await self._daemon.call(lambda client: client.containers(all=True, filters=filters))
-        long_ago = time.time() - 2 * self._settings.build_timeout
+        longest = 2 * self._settings.build_timeout
         for facts in containers:
-            if SWARM_TASK not in facts["Labels"] and facts["Created"] < long_ago:
+            if SWARM_TASK not in facts["Labels"] and facts["Created"] < time.time() - longest:
                 logger.info("removing the container {} of an abandoned build", facts["Id"][:12])
                 await self._daemon.find(functools.partial(remove_by_force, identity=facts["Id"]))
+        await self._daemon.call(lambda client: buildnet.prune(client, self._instance, longest))
         old = {**filters, "dangling": ["true"], "until": [f"{CACHE_HOURS}h"]}
         # The daemon prunes for one at a time; there will be a next one.
         with contextlib.suppress(Conflict):

@@ -14,6 +14,10 @@ INSTANCE = "gavan.instance"
 DEPLOYMENT = "gavan.deployment"
 SERVICE = "gavan.service"
 PROJECT = "gavan.project"
+ROUNDS = "gavan.rounds"
+"""Of a release that keeps ending: how often it was tried again after a pause."""
+BUILD = "gavan.build"
+"""Of a build's network: the deployment that is built."""
 TASK = "com.docker.swarm.task.id"
 """Swarm's own."""
 
@@ -41,6 +45,10 @@ def release_of(instance: str, container: Mapping[str, Any]) -> tuple[str, str] |
 
 def network_name(instance: str, project_id: str) -> str:
     return f"gavan-{instance}-{checked(project_id)}"
+
+
+def build_network_name(instance: str, deployment_id: str) -> str:
+    return f"gavan-{instance}-build-{checked(deployment_id)}"
 
 
 def image_reference(service_id: str, deployment_id: str) -> str:

@@ -30,7 +30,7 @@ def drop_unused(client: APIClient, instance: str) -> None:
     needed = {
         service["Spec"]["Labels"][names.PROJECT] for service in client.services(filters=names.mine(instance))
     }
-    for network in client.networks(filters=names.mine(instance)):
+    for network in client.networks(filters={**names.mine(instance), "driver": ["overlay"]}):
         if network["Labels"].get(names.PROJECT) not in needed:
             try:
                 client.remove_network(network["Id"])

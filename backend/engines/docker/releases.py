@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from docker import APIClient
@@ -15,9 +16,10 @@ from docker.errors import NotFound as Missing
 
 from backend.engines import ports
 from backend.engines.base import EngineError, Reason, ReleaseSpec, Retry, Unit, UnitState
-from backend.engines.docker import names, namespaces, networks, secrets, states, template
+from backend.engines.docker import names, namespaces, networks, revival, secrets, states, template
 from backend.engines.docker.client import Conflict
 from backend.engines.docker.logs import Logs
+from backend.engines.docker.parking import Parking
 from backend.engines.docker.settings import DockerEngineSettings
 from backend.engines.docker.states import Service, Task
 from backend.engines.docker.swap import Swap
@@ -56,6 +58,7 @@ class Releases:
         self._logs, self._instance = logs, instance
         self._oom: dict[str, bool] = {}
         self._swap = Swap()
+        self._parking = Parking(layout, settings.secret)
 
     # What is ------------------------------------------------------------------------------------
 
@@ -66,17 +69,23 @@ class Releases:
             return client.inspect_service(name), client.tasks(filters={"service": name})
 
         found = await self._swarm.find(look)
-        return None if found is None else (await self._seen([found]))[0]
+        if found is None:
+            unit = await asyncio.to_thread(self._parking.unit, deployment_id)
+            return Seen(unit, None) if unit else None
+        return (await self._seen([found]))[0]
 
     async def all(self) -> list[Seen]:
-        def look(client: APIClient) -> list[tuple[Service, list[Task]]]:
-            by_service: dict[str, list[Task]] = {}
-            services = client.services(filters=names.mine(self._instance))
-            for task in client.tasks() if services else ():
-                by_service.setdefault(task["ServiceID"], []).append(task)
-            return [(service, by_service.get(service["ID"], [])) for service in services]
+        seen = await self._seen(await self._swarm.call(self._found))
+        there = {one.unit.deployment_id for one in seen}
+        parked = await asyncio.to_thread(self._parking.units)
+        return seen + [Seen(unit, None) for unit in parked if unit.deployment_id not in there]
 
-        return await self._seen(await self._swarm.call(look))
+    def _found(self, client: APIClient) -> list[tuple[Service, list[Task]]]:
+        by_service: dict[str, list[Task]] = {}
+        services = client.services(filters=names.mine(self._instance))
+        for task in client.tasks() if services else ():
+            by_service.setdefault(task["ServiceID"], []).append(task)
+        return [(service, by_service.get(service["ID"], [])) for service in services]
 
     async def _seen(self, found: list[tuple[Service, list[Task]]]) -> list[Seen]:
         host = await self._swarm.host()
@@ -85,12 +94,22 @@ class Releases:
             seen = []
             for service, tasks in found:
                 lives = states.ordered(tasks)
-                seen.append(_look_at(service, lives, host, lambda ended: self._was_oom(client, ended)))
+                seen.append(self._look_at(client, service, lives, host))
                 if seen[-1].listeners is not None:
                     self._swap.bound(client, states.container_id(lives[-1]), states.memory_of(lives[-1]))
             return seen
 
         return await self._swarm.call(look)
+
+    def _look_at(self, client: APIClient, service: Service, tasks: list[Task], host: str) -> Seen:
+        restarts = self._settings.restarts
+        ended = states.last_end(service, tasks, lambda life: self._was_oom(client, life), restarts)
+        unit = states.unit_of(service, tasks, host, ended, restarts)
+        if unit.pid is None:
+            # Docker may take connections already, but nobody is behind them.
+            return Seen(replace(unit, listening=False), ended)
+        found = namespaces.listeners(unit.pid, states.container_id(tasks[-1]))
+        return Seen(replace(unit, listening=namespaces.hears(found, template.PORT)), ended, found)
 
     def _was_oom(self, client: APIClient, container_id: str) -> bool:
         """Whether a container that ended was killed for its memory; asked once of each."""
@@ -109,6 +128,7 @@ class Releases:
         seen = await self.see(spec.deployment_id)
         if seen is not None and seen.unit.state not in (UnitState.STARTING, UnitState.RUNNING):
             await self.halt(spec.deployment_id)
+        await asyncio.to_thread(self._parking.remember, spec)
         await self._swarm.change(lambda client: self._create(client, spec, image))
         seen = await self.see(spec.deployment_id)
         if seen is None:
@@ -129,25 +149,25 @@ class Releases:
                 image,
                 network=networks.ensure(client, self._instance, spec.project_id),
                 secret=secrets.ensure(client, self._instance, spec, self._settings.secret, image),
-                port=self._port(client, present),
+                port=self._port(client, present, self._parking.unit(spec.deployment_id)),
             )
             if present is None:
                 client.create_service(**wanted)
             else:
                 client.update_service(present["ID"], present["Version"]["Index"], **wanted)
+            self._parking.leave(spec.deployment_id)
             self._part_ports(client, name)
             secrets.drop_unused(client, self._instance, deployment=spec.deployment_id)
 
-    def _port(self, client: APIClient, present: Service | None) -> int:
+    def _port(self, client: APIClient, present: Service | None, parked: Unit | None = None) -> int:
         """One that no service of the swarm has, whosever it is, and no program of this machine.
 
         The release's own, if nobody took it: it has none while it is halted.
         """
         taken = _taken(client, present)
-        if present is not None:
-            own = states.port_of(present)
-            if own not in taken and ports.is_free(own):
-                return own
+        own = states.port_of(present) if present else int(parked.address.rpartition(":")[2]) if parked else 0
+        if own and own not in taken and ports.is_free(own):
+            return own
         return ports.choose(self._settings.port_range, taken)
 
     def _part_ports(self, client: APIClient, name: str) -> None:
@@ -179,6 +199,15 @@ class Releases:
             message = "This release was removed; deploy again."
             raise EngineError("release_missing", message, detail="release_removed")
         return seen.unit
+
+    async def revive_crashed(self) -> None:
+        """Try those again that Swarm has given up and whose pause is over; forget the loop of who runs on."""
+        for service, tasks in await self._swarm.call(self._found):
+            wanted = revival.next_trial(service, states.ordered(tasks), self._settings.restarts)
+            if wanted is not None:
+                # Who changed it meanwhile knows more.
+                with contextlib.suppress(Conflict):
+                    await self._swarm.change(partial(_update, service, wanted))
 
     async def halt(self, deployment_id: str) -> None:
         """Let it end: SIGTERM, SIGKILL after the grace. Its last lines are kept; unknown ids are fine."""
@@ -229,9 +258,23 @@ class Releases:
                 )
             await asyncio.sleep(POLL)
 
+    async def parked(self, deployment_id: str) -> ReleaseSpec | None:
+        """What a release is to be started with that was put away; None of any other."""
+        return await asyncio.to_thread(self._parking.recall, deployment_id)
+
+    async def park(self, unit: Unit) -> None:
+        """Halt it and put it away, so that `start` with what `parked` says brings it back as it was."""
+        await self.halt(unit.deployment_id)
+        if await asyncio.to_thread(self._parking.park, unit):
+            await self._take_away(unit.deployment_id)
+
     async def remove(self, deployment_id: str) -> None:
         """Take the release from the swarm with all that was made for it, except its image and logs."""
         await self.halt(deployment_id)
+        await self._take_away(deployment_id)
+        await asyncio.to_thread(self._parking.leave, deployment_id)
+
+    async def _take_away(self, deployment_id: str) -> None:
         name = names.release_name(self._instance, deployment_id)
         mine = names.mine(self._instance, deployment=deployment_id)
 
@@ -273,6 +316,10 @@ def _inspect(client: APIClient, name: str) -> Service | None:
     return found
 
 
+def _update(present: Service, wanted: dict[str, Any], client: APIClient) -> None:
+    client.update_service(present["ID"], present["Version"]["Index"], **wanted)
+
+
 def _taken(client: APIClient, present: Service | None) -> set[int]:
     """The ports of all services but this one."""
     return {
@@ -291,18 +338,9 @@ def _scaled(present: Service, count: int, port: int) -> dict[str, Any]:
     published = {**endpoint["Ports"][0], "PublishedPort": port}
     return {
         "name": spec["Name"],
-        "labels": spec["Labels"],
+        # Whoever starts or stops it has it tried anew.
+        "labels": {name: value for name, value in spec["Labels"].items() if name != names.ROUNDS},
         "mode": {"Replicated": {"Replicas": count}},
         "task_template": spec["TaskTemplate"],
         "endpoint_spec": {**endpoint, "Ports": [published]},
     }
-
-
-def _look_at(service: Service, tasks: list[Task], host: str, was_oom: Callable[[str], bool]) -> Seen:
-    ended = states.last_end(tasks, was_oom)
-    unit = states.unit_of(service, tasks, host, ended)
-    if unit.pid is None:
-        # Docker may take connections already, but nobody is behind them.
-        return Seen(replace(unit, listening=False), ended)
-    found = namespaces.listeners(unit.pid, states.container_id(tasks[-1]))
-    return Seen(replace(unit, listening=namespaces.hears(found, template.PORT)), ended, found)

@@ -18,6 +18,8 @@ class DockerEngineSettings:
     swarm_address: str = "127.0.0.1"
     """Under which other nodes reach this one, and apps' ports are published; loopback for a single node."""
     port_range: tuple[int, int] = (20000, 29999)
+    restarts: int = 6
+    """How often an app that keeps ending is tried again, after pauses that grow."""
     allowed_private: tuple[str, ...] = ()
     """`host:port` or CIDR that sources may be fetched from although the address is not public."""
     fetch_timeout: float = 120

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from backend.engines.base import Reason, Unit, UnitState
 from backend.engines.docker import names
-from backend.engines.docker.template import RESTART_DELAY
+from backend.engines.docker.template import LOOP, RESTART_DELAY, SHORT_LIFE
 from backend.engines.exits import exited
 
 Task = dict[str, Any]
 Service = dict[str, Any]
 
 COMING = frozenset({"new", "pending", "allocated", "assigned", "accepted", "preparing", "ready", "starting"})
-SHORT_LIFE = 60.0
-"""Seconds. Lives shorter than this, one after the other, are a crash loop."""
-LOOP = 3
+_MOMENT = re.compile(r"(.+?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
+FIRST_PAUSE, LONGEST_PAUSE = 10, 300
+SUCCEEDED_WITHIN = 3.0
 PLACED_WITHIN = 15.0
 """Seconds after which a task that no node takes is more than a queue."""
 
@@ -26,9 +27,9 @@ IMAGE_GONE = Reason("release_missing", "The files of this release are gone; depl
 
 
 def moment(text: str) -> datetime:
-    """Docker's times have up to nine digits of a second."""
-    whole, _, fraction = text.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}").replace(tzinfo=UTC)
+    """Docker's times have up to nine digits of a second; those of networks are in the daemon's own zone."""
+    whole, fraction, zone = _MOMENT.fullmatch(text).groups(default="")  # type: ignore[union-attr]
+    return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}{zone}").astimezone(UTC)
 
 
 def ordered(tasks: list[Task]) -> list[Task]:
@@ -53,21 +54,46 @@ def container_id(task: Task) -> str:
     return str((task["Status"].get("ContainerStatus") or {}).get("ContainerID", ""))
 
 
-def last_end(tasks: list[Task], was_oom: Callable[[str], bool]) -> Reason | None:
-    """How the latest life that is over ended."""
+def rounds_of(service: Service) -> int:
+    """How often the release was tried again after a crash loop."""
+    return int(service["Spec"]["Labels"].get(names.ROUNDS, 0))
+
+
+def pause_of(service: Service) -> int:
+    """Seconds from the end of a crash loop to the next trial: longer each time."""
+    return int(min(FIRST_PAUSE * 2 ** min(rounds_of(service), 10), LONGEST_PAUSE))
+
+
+def given_up_at(service: Service, tasks: list[Task]) -> datetime | None:
+    """When the last life ended of a release that Swarm does not start again by itself."""
+    if not replicas(service) or not tasks or tasks[-1]["Status"]["State"] in COMING | {"running"}:
+        return None
+    ended = moment(tasks[-1]["Status"]["Timestamp"])
+    # A successor, if there will be one, comes to exist in the same moment, whenever it is to start.
+    changed = max(ended, moment(service["UpdatedAt"]))
+    return ended if (datetime.now(UTC) - changed).total_seconds() > SUCCEEDED_WITHIN else None
+
+
+def last_end(
+    service: Service, tasks: list[Task], was_oom: Callable[[str], bool], restarts: int
+) -> Reason | None:
+    """How the latest life that is over ended, and what comes of it: there are so many `restarts`."""
     over = [task for task in tasks if task["Status"]["State"] not in COMING | {"running"}]
     if not over:
         return None
     reason = _end(over[-1], was_oom)
-    if len(over) >= LOOP and all(_lived(task) < SHORT_LIFE for task in over[-LOOP:]):
-        words = f"{reason.message} It keeps ending, and is started again every {RESTART_DELAY} seconds."
-        return Reason(
-            reason.code, words, {"detail": "crash_loop", "seconds": RESTART_DELAY, **reason.parameters}
-        )
+    given_up = given_up_at(service, tasks) is not None
+    if given_up and rounds_of(service) >= restarts:
+        words = f"{reason.message} It kept ending, and is not started again by itself any more."
+        return Reason(reason.code, words, {"detail": "given_up", **reason.parameters})
+    if given_up or (len(over) >= LOOP and all(_lived(task) < SHORT_LIFE for task in over[-LOOP:])):
+        seconds = pause_of(service) if given_up else RESTART_DELAY
+        words = f"{reason.message} It keeps ending, and is started again after {seconds} seconds."
+        return Reason(reason.code, words, {"detail": "crash_loop", "seconds": seconds, **reason.parameters})
     return reason
 
 
-def unit_of(service: Service, tasks: list[Task], host: str, ended: Reason | None) -> Unit:
+def unit_of(service: Service, tasks: list[Task], host: str, ended: Reason | None, restarts: int) -> Unit:
     """`tasks` in order; `ended` is what `last_end` says of them."""
     labels = service["Spec"]["Labels"]
     state, reason, pid, since = UnitState.STARTING, None, None, None
@@ -76,6 +102,8 @@ def unit_of(service: Service, tasks: list[Task], host: str, ended: Reason | None
         state, reason = UnitState.STOPPED, STOPPED
     elif newest is not None:
         state, reason = _state(newest, ended)
+        if given_up_at(service, tasks) is not None and rounds_of(service) >= restarts:
+            state = UnitState.FATAL
     if state is UnitState.RUNNING and newest is not None:
         pid = newest["Status"]["ContainerStatus"]["PID"] or None
         since = moment(newest["Status"]["Timestamp"])
@@ -124,6 +152,12 @@ def _end(task: Task, was_oom: Callable[[str], bool]) -> Reason:
         words = "It was killed (SIGKILL), and not for lack of memory."
         return Reason("unit_exited", words, {"because": "killed_by_signal", "exit_status": code})
     return exited(code)
+
+
+def runs_well(task: Task) -> bool:
+    """Whether it has run longer than lives in a crash loop do."""
+    lived = (datetime.now(UTC) - moment(task["Status"]["Timestamp"])).total_seconds()
+    return task["Status"]["State"] == "running" and lived > SHORT_LIFE
 
 
 def _lived(task: Task) -> float:

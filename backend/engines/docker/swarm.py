@@ -37,11 +37,6 @@ LISTEN_PORT = 2377
 ANOTHER = "another_daemon"
 ANY = ("", "0.0.0.0")  # noqa: S104
 
-NETWORK_OPEN = Caution(
-    "network_open",
-    "Apps can reach this machine's own ports, its private network and the cloud's metadata address: "
-    "no firewall rules hold them back.",
-)
 PORTS_OPEN = Caution(
     "ports_open",
     "Apps' ports are published on every address of this machine, so that they answer past the edge too. "
@@ -127,9 +122,13 @@ class Swarm:
         found: dict[str, Any] = client.info()["Swarm"]
         return found
 
+    async def identity(self) -> dict[str, str]:
+        """Of the daemon: of older ones, several on one machine have the same id, but not as nodes."""
+        return await self.call(_identity)
+
     async def settle(self) -> None:
         """Note in the home that releases live in this daemon."""
-        identity = await self.call(_identity)
+        identity = await self.identity()
         if await asyncio.to_thread(read_json, self._settled) != identity:
             logger.info("releases live in the daemon {ID}, node {NodeID}, from now on", **identity)
             await asyncio.to_thread(write_atomically, self._settled, json.dumps(identity).encode())
@@ -137,7 +136,7 @@ class Swarm:
     async def check_settled(self) -> None:
         """Refuse to take what this daemon does not have for lost, when it is not the one that `settle` noted:
         somebody may only have given another address, or forgotten to mount the home."""
-        if await self.call(_identity) != await asyncio.to_thread(read_json, self._settled):
+        if await self.identity() != await asyncio.to_thread(read_json, self._settled):
             raise unavailable("This Docker is not the one in which apps were last started", detail=ANOTHER)
 
     @property
@@ -160,13 +159,11 @@ class Swarm:
             (NO_SECCOMP, "name=seccomp" not in security),
             (PORTS_OPEN, binding in ANY),
             (ROOT_IS_ROOT, "name=userns" not in security and "name=rootless" not in security),
-            (NETWORK_OPEN, True),
         )
         return [caution for caution, holds in told if holds]
 
 
 def _identity(client: APIClient) -> dict[str, str]:
-    """The node with the daemon: of older daemons, several on one machine have the same id."""
     info = client.info()
     return {"ID": str(info["ID"]), "NodeID": str(info["Swarm"]["NodeID"])}
 

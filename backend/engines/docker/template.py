@@ -25,7 +25,11 @@ HOME = "/home/gavan"
 STOP_GRACE = 10
 """Seconds between SIGTERM and SIGKILL."""
 RESTART_DELAY = 5
-"""Seconds for which a release that ended is left alone; Swarm knows no growing ones."""
+"""Seconds for which Swarm leaves a release alone that ended; it knows no growing ones."""
+SHORT_LIFE = 60.0
+"""Seconds. Lives shorter than this, one after the other, are a crash loop."""
+LOOP = 3
+"""So many of them; after which Swarm gives up, and `revival.py` goes on."""
 LOG_BYTES, LOG_FILES = 4 * 2**20, 2
 """What Docker keeps of a container's output until it is collected."""
 RUN_BYTES = 16 * 2**20
@@ -99,12 +103,18 @@ def service(
     task = TaskTemplate(
         container,
         resources=resources,
-        restart_policy=RestartPolicy("any", delay=RESTART_DELAY * _SECOND),
+        restart_policy=RestartPolicy(
+            "any",
+            delay=RESTART_DELAY * _SECOND,
+            max_attempts=LOOP - 1,
+            window=int(LOOP * (SHORT_LIFE + RESTART_DELAY)) * _SECOND,
+        ),
         log_driver={
             "Name": "json-file",
             "Options": {"max-size": str(LOG_BYTES), "max-file": str(LOG_FILES)},
         },
-        networks=[{"Target": network}],
+        # The service's own changes with each release.
+        networks=[{"Target": network, "Aliases": [spec.service_name] if spec.service_name else []}],
     )
     published = {"Protocol": "tcp", "TargetPort": PORT, "PublishedPort": port, "PublishMode": "host"}
     return {

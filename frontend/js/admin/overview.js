@@ -32,12 +32,13 @@ const ways = (delivery) => html`<section class="card stack"><h2>${t("letters.del
     return way === "configured" ? html`<p>${words}</p>` : html`<div class="callout" data-tone="${way === "missing" ? "warn" : "ok"}"><p>${words}</p></div>`;
   })}</section>`;
 
-const overview = ({ services, jobs, letters, delivery, users, engine, parts }) => html`<div class="tiles">
+const overview = ({ services, jobs, letters, delivery, payable, users, engine, parts }) => html`<div class="tiles">
     ${tile(t("nav.services"), services, "/admin/services")}
     ${tile(t("nav.jobs"), jobs, "/admin/jobs", { name: (state) => (state === "running" ? "job-running" : state) })}
     ${(profile()?.permissions ?? []).includes("admin:letters") && tile(t("nav.admin_letters"), letters, "/admin/letters", { word: letterCounted })}
     ${people(users)}
   </div>
+  ${(profile()?.permissions ?? []).includes("admin:services") && html`<div class="row"><a class="button" href="/admin/domains">${icon("shield")}${t("admin.domains")}</a></div>`}
   <div class="pair">
     <section class="card stack"><h2>${t("admin.engine")}</h2>
       <dl class="facts"><div><dt>${t("admin.engine_name")}</dt><dd><code>${engine.name}</code></dd></div>
@@ -47,7 +48,8 @@ const overview = ({ services, jobs, letters, delivery, users, engine, parts }) =
       <ul class="parts" data-testid="parts">${parts.map(
         ({ name, state }) => html`<li>${badge(state)}<span class="mono">${name}</span></li>`,
       )}</ul></section>
-      ${ways(delivery)}</div>
+      ${ways(delivery)}
+      ${payable === false && html`<div class="callout" data-tone="warn" data-testid="not-payable"><p>${t("caution.no_way_to_pay")}</p></div>`}</div>
   </div>`;
 
 export async function mount(root, { signal }) {

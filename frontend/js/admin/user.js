@@ -50,7 +50,10 @@ const facts = (user) => html`<section class="card stack">
 
 const projectRow = (project) => html`<li class="grid-row project-row" data-key="${project.id}">
   <div><strong class="row-title">${project.name}</strong>${project.personal && html`<span class="hint">${t("staff.personal")}</span>`}</div>
-  <div><span class="tag" data-state="role">${t(`staff.project_role.${project.role}`)}</span></div></li>`;
+  <div><span class="tag" data-state="role">${t(`staff.project_role.${project.role}`)}</span></div>
+  <div class="row row-end">${may("admin:billing") && html`<a href="/admin/billing/ledger?project_id=${project.id}">${t("staff.ledger")}</a>`}
+    ${may("admin:billing_write") && html`<a href="/admin/billing/payments?enter=${project.id}" data-testid="enter-payment">${t("staff.enter_payment")}</a>
+    <a href="/admin/billing?project=${project.id}">${t("staff.unpaid")}</a>`}</div></li>`;
 
 const projects = (user) => html`<section class="stack"><h2>${t("nav.projects")}</h2>
   <div class="grid-list"><ul>${user.projects.map(projectRow)}</ul></div></section>`;

@@ -21,9 +21,9 @@ export class ApiError extends Error {
   /** The first message about a field, as `{name: message}`; a path below `body` is joined with dots. */
   get fields() {
     const byName = {};
-    for (const { loc, message, code } of this.errors) {
+    for (const { loc, message, code, parameters } of this.errors) {
       const name = loc.filter((part) => part !== "body").join(".");
-      byName[name] ??= known(`problem.${code}`, known(`why.${code}`, currentLanguage() === "en" ? message : t("form.invalid")));
+      byName[name] ??= known(`problem.${code}`, known(`why.${code}`, currentLanguage() === "en" ? message : t("form.invalid"), parameters));
     }
     return byName;
   }

@@ -4,12 +4,13 @@
  */
 
 import { chosenProject, keepProfile, loadProfile, profile, signOut, whenConnectionChanges, whenSignedOut } from "/js/core/api.js";
-import { html, icon, listen, offer, offerLazily, render, tickTimes } from "/js/core/dom.js";
+import { html, icon, listen, offer, offerLazily, partial, render, style, tickTimes } from "/js/core/dom.js";
 import { currentLanguage, loadLanguage, loadTexts, preferredLanguage, showTimesIn, t, translate } from "/js/core/i18n.js";
 
 // role: "guest" pages are for people who are not signed in, "open" ones for everybody; else the permission
 // without which there is no page.
-// texts: the area of `locales/` that the page needs beside the common ones.
+// style: the sheet, and the area of `locales/` of the same name, that the page needs beside the common ones.
+// texts: one more area.
 // A `?` part may be missing; moving between such paths updates the page instead of mounting it anew.
 const routes = [
   { path: "/login", partial: "shared/login", module: "shared/login", role: "guest", title: "login.title" },
@@ -25,6 +26,12 @@ const routes = [
   { path: "/deployments/:id", partial: "user/deployment", module: "user/deployment", title: "deployment.title", style: "work", texts: "reasons" },
   { path: "/jobs", partial: "shared/jobs", module: "shared/jobs", title: "nav.jobs", style: "work", texts: "reasons" },
   { path: "/jobs/:id", partial: "shared/job", module: "shared/job", title: "job.title", style: "work", texts: "reasons" },
+  { path: "/billing", partial: "user/billing", module: "user/billing", title: "nav.billing", style: "work", texts: "billing" },
+  { path: "/billing/statement", partial: "user/statement", module: "user/statement", title: "nav.billing", style: "work", texts: "billing" },
+  { path: "/billing/usage", partial: "user/usage", module: "user/usage", title: "nav.billing", style: "work", texts: "billing" },
+  { path: "/billing/payments", partial: "user/payments", module: "user/payments", title: "nav.billing", style: "work", texts: "billing" },
+  { path: "/billing/invoices", partial: "shared/invoices", module: "shared/invoices", title: "nav.billing", style: "work", texts: "billing" },
+  { path: "/billing/invoices/:id", partial: "shared/invoice", module: "shared/invoice", title: "nav.billing", style: "work", texts: "billing" },
   { path: "/projects", partial: "user/projects", module: "user/projects", title: "nav.projects", style: "work", texts: "people" },
   { path: "/projects/:id", partial: "user/project", module: "user/project", title: "nav.projects", style: "work", texts: "people" },
   { path: "/invitation", partial: "user/invitation", module: "user/invitation", title: "invitation.title", style: "work", texts: "people" },
@@ -38,7 +45,16 @@ const routes = [
   { path: "/admin/users/:id", partial: "admin/user", module: "admin/user", role: "admin:users", title: "nav.admin_users", style: "work", texts: "staff" },
   { path: "/admin/roles", partial: "admin/roles", module: "admin/roles", role: "admin:roles", title: "nav.admin_roles", style: "work", texts: "staff" },
   { path: "/admin/services", partial: "shared/services", module: "shared/services", role: "admin:services", title: "nav.admin_services" },
+  { path: "/admin/domains", partial: "admin/domains", module: "admin/domains", role: "admin:services", title: "domains.all", style: "work", texts: "domains" },
   { path: "/admin/jobs", partial: "shared/jobs", module: "shared/jobs", role: "admin:jobs", title: "nav.admin_jobs", style: "work", texts: "reasons" },
+  { path: "/admin/billing/ledger", partial: "admin/ledger", module: "admin/ledger", role: "admin:billing", title: "nav.admin_billing", style: "work", texts: "billing" },
+  { path: "/admin/billing", partial: "admin/billing", module: "admin/billing", role: "admin:billing", title: "nav.admin_billing", style: "work", texts: "billing" },
+  { path: "/admin/billing/payments", partial: "admin/payments", module: "admin/payments", role: "admin:billing", title: "nav.admin_billing", style: "work", texts: "billing" },
+  { path: "/admin/billing/invoices", partial: "shared/invoices", module: "shared/invoices", role: "admin:billing", title: "nav.admin_billing", style: "work", texts: "billing" },
+  { path: "/admin/billing/invoices/:id", partial: "shared/invoice", module: "shared/invoice", role: "admin:billing", title: "nav.admin_billing", style: "work", texts: "billing" },
+  { path: "/admin/billing/runs", partial: "admin/billing-runs", module: "admin/billing-runs", role: "admin:billing", title: "nav.admin_billing", style: "work", texts: "billing" },
+  { path: "/admin/billing/taxes", partial: "admin/taxes", module: "admin/taxes", role: "admin:billing", title: "nav.admin_billing", style: "work", texts: "billing" },
+  { path: "/admin/billing/prices", partial: "admin/prices", module: "admin/prices", role: "admin:billing", title: "nav.admin_billing", style: "work", texts: "prices" },
   { path: "/admin/letters", partial: "admin/letters", module: "admin/letters", role: "admin:letters", title: "nav.admin_letters", style: "work", texts: "letters" },
   { path: "/admin/letters/templates", partial: "admin/letter-templates", module: "admin/letter-templates", role: "admin:letters", title: "nav.admin_letters", style: "work", texts: "letters" },
   { path: "/admin/audit", partial: "shared/audit", module: "shared/audit", role: "admin:audit", title: "nav.admin_audit", style: "work", texts: "audit" },
@@ -53,36 +69,8 @@ for (const route of routes) {
 
 const element = (id) => document.getElementById(id);
 const content = element("content");
-const fetched = new Map();
 let shown = null;
 let turn = 0;
-
-function once(key, load) {
-  if (!fetched.has(key)) {
-    fetched.set(
-      key,
-      load().catch((error) => {
-        fetched.delete(key);
-        throw error;
-      }),
-    );
-  }
-  return fetched.get(key);
-}
-
-const partial = (name) =>
-  once(`partial ${name}`, async () => {
-    const answer = await fetch(`/partials/${name}.html`);
-    if (!answer.ok) throw new Error(`partial ${name}: ${answer.status}`);
-    return answer.text();
-  });
-
-const style = (name) =>
-  once(`style ${name}`, () => {
-    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: `/style/${name}.css` });
-    document.head.append(link);
-    return new Promise((loaded, failed) => Object.assign(link, { onload: loaded, onerror: failed }));
-  });
 
 function find(path) {
   for (const route of routes) {
@@ -94,6 +82,9 @@ function find(path) {
 
 const isPublic = (route) => route?.role === "guest" || route?.role === "open";
 const may = (route) => !route.role || isPublic(route) || (profile()?.permissions ?? []).includes(route.role);
+
+/** Whether there is such a page for whoever is signed in. */
+export const hasPage = (path) => Boolean(find(path)) && may(find(path).route);
 
 /** Goes to a path of the panel. */
 export function navigate(to, { replace = false } = {}) {
@@ -166,6 +157,7 @@ async function enter({ route, params }, url, mine, scroll, first) {
     partial(route.partial),
     import(`/js/${route.module}.js`),
     route.style && style(route.style),
+    route.style && loadTexts(route.style),
     route.texts && loadTexts(route.texts),
   ]);
   if (mine !== turn) return;
@@ -262,6 +254,7 @@ function describeAccount() {
   }
   const links = [...element("nav-admin").querySelectorAll("a")];
   for (const link of links) link.hidden = !may(find(link.pathname).route);
+  for (const link of element("sidebar").querySelectorAll("[href$=billing]")) link.hidden ||= me.billing_enabled === false;
   element("nav-admin").hidden = links.every((link) => link.hidden);
 }
 

@@ -1,6 +1,6 @@
 /**
- * The page: markup that escapes what is put into it, rendering that keeps focus and typed text,
- * and the one event system. Together in one file because every page needs all of it at once.
+ * The page: markup that escapes what is put into it, rendering that keeps focus and typed text, the parts that
+ * pages are made of, and the one event system. Together in one file because every page needs all of it at once.
  */
 
 import { ago, dateTime, known } from "/js/core/i18n.js";
@@ -201,3 +201,34 @@ export function pages({ load, show, signal, size = 20, seconds = 5 }) {
   repeat(() => refresh().catch(() => {}), seconds, signal);
   return { reload, more, refresh };
 }
+
+const fetched = new Map();
+
+function once(key, load) {
+  if (!fetched.has(key)) {
+    fetched.set(
+      key,
+      load().catch((error) => {
+        fetched.delete(key);
+        throw error;
+      }),
+    );
+  }
+  return fetched.get(key);
+}
+
+/** Markup of a page, fetched once. */
+export const partial = (name) =>
+  once(`partial ${name}`, async () => {
+    const answer = await fetch(`/partials/${name}.html`);
+    if (!answer.ok) throw new Error(`partial ${name}: ${answer.status}`);
+    return answer.text();
+  });
+
+/** Puts a style sheet into the page, once. */
+export const style = (name) =>
+  once(`style ${name}`, () => {
+    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: `/style/${name}.css` });
+    document.head.append(link);
+    return new Promise((loaded, failed) => Object.assign(link, { onload: loaded, onerror: failed }));
+  });

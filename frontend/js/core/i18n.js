@@ -1,6 +1,6 @@
 /**
  * Language of the page: texts from `locales/<lang>.json` and, for pages that few open, from
- * `locales/<lang>/<area>.json`; numbers, dates, money and durations from Intl.
+ * `locales/<lang>/<area>.json`; numbers, dates and durations from Intl.
  * A text is a string, or an object of plural forms keyed by Intl.PluralRules categories.
  */
 
@@ -94,14 +94,6 @@ function format(kind, options) {
 }
 
 export const number = (value, options = {}) => format("NumberFormat", options).format(value);
-
-/** @param {number} minor integer amount in the currency's smallest unit. */
-export function money(minor, currency) {
-  const style = { style: "currency", currency };
-  const digits = format("NumberFormat", style).resolvedOptions().maximumFractionDigits;
-  const whole = minor % 10 ** digits === 0;
-  return number(minor / 10 ** digits, whole ? { ...style, minimumFractionDigits: 0 } : style);
-}
 
 export function bytes(value) {
   const step = Math.min(Math.floor(Math.log2(Math.max(value, 1)) / 10), BINARY.length - 1);

@@ -5,11 +5,12 @@ import { sheet } from "/js/shared/dialog.js";
 import { complete, submit, values } from "/js/shared/form.js";
 
 /**
- * @param {{title:string, text?:string, fields:object, confirm:string, cancel:string, danger?:boolean, testid:string}} question
+ * @param {{title:string, text?:string, fields:object, confirm:string, cancel:string, danger?:boolean, testid:string, check?:function}} question
+ *   with `check`, its `(form)` tells fields what HTML cannot know is wrong with them, by `setCustomValidity`
  * @param send `(values) => Promise`; a problem that it throws is said in the form
  * @returns {Promise<boolean>} whether it was sent
  */
-export function askForm({ title, text, fields, confirm, cancel, danger, testid }, send) {
+export function askForm({ title, text, fields, confirm, cancel, danger, testid, check }, send) {
   const dialog = sheet(
     html`<form class="stack" data-action="sheet.submit" novalidate>
       <h2 id="sheet-title">${title}</h2>
@@ -26,13 +27,15 @@ export function askForm({ title, text, fields, confirm, cancel, danger, testid }
   let sent = false;
   offer(
     {
-      "sheet.submit": (form) =>
-        complete(form) &&
-        submit(form, async () => {
+      "sheet.submit": (form) => {
+        check?.(form);
+        if (!complete(form)) return null;
+        return submit(form, async () => {
           await send(values(form));
           sent = true;
           dialog.close();
-        }),
+        });
+      },
       "sheet.leave": () => dialog.close(),
     },
     open.signal,

@@ -1,7 +1,8 @@
 /** One event of the audit trail: its row, and what unfolds below it. */
 
 import { html, since } from "/js/core/dom.js";
-import { dateTime, known, money, t } from "/js/core/i18n.js";
+import { dateTime, known, t } from "/js/core/i18n.js";
+import { money } from "/js/shared/money.js";
 
 const PAGES = { service: "services", job: "jobs" };
 

@@ -7,7 +7,7 @@ import { duration, t } from "/js/core/i18n.js";
 import { inShort } from "/js/shared/reasons.js";
 import { jobBadge, kindName, progressBar } from "/js/shared/voyage.js";
 
-const KINDS = ["service.deploy", "service.rollback", "service.start", "service.stop", "service.restart", "service.delete"];
+const KINDS = ["service.deploy", "service.rollback", "service.start", "service.stop", "service.restart", "service.suspend", "service.delete", "domain.check", "domain.certificate", "domain.remove", "payment.collect", "payment.refund", "payment.setup"];
 const SECONDS = 3;
 let view = null;
 

@@ -1,8 +1,14 @@
 /** How a plan is told: its price and its limits. */
 
-import { bytes, money, t } from "/js/core/i18n.js";
+import { bytes, t } from "/js/core/i18n.js";
+import { money } from "/js/shared/money.js";
 
-export const price = (plan) => t("plan.per_month", { price: money(plan.price_minor, plan.currency) });
+/** Per month, in that currency if the plan is sold in it, or else in the operator's. */
+export function price(plan, currency) {
+  const found = plan.prices.find((one) => one.currency === currency);
+  const [minor, code] = found ? [found.month_minor, currency] : [plan.price_minor, plan.currency];
+  return code ? t("plan.per_month", { price: money(minor, code) }) : "";
+}
 
 export const planFacts = (plan) =>
   [

@@ -1,6 +1,6 @@
 /**
  * Why something failed, in the language of the page. The API says it in English and gives what it takes to
- * say it otherwise: `detail` or the code itself names the sentence, `because` a second one.
+ * say it otherwise: `detail` or the code itself names the sentence, `because` a second one and `hint` a last one.
  */
 
 import { html } from "/js/core/dom.js";
@@ -29,11 +29,12 @@ export const headline = ({ code }, otherwise) => known(`reason.${code}`, otherwi
 
 /** `[sentences, the app's last lines]`; the API's own words where there are none of ours. */
 function words({ code, message, parameters }) {
-  const { detail, because, output, ...rest } = parameters ?? {};
+  const { detail, because, hint, output, ...rest } = parameters ?? {};
   const values = Object.fromEntries(Object.entries(rest).map(readable));
   const first = known(`why.${detail ?? code}`, "", values);
   const second = because ? known(`why.${because}`, "", values) : "";
-  const said = [first, second].filter(Boolean).join(" ");
+  const last = hint ? known(`why.${hint}`, "", values) : "";
+  const said = [first, second, last].filter(Boolean).join(" ");
   return first && !HOLE.test(said) ? [said, output] : [message, ""];
 }
 

@@ -10,6 +10,10 @@ import { mayDeploy } from "/js/shared/may.js";
 /** What the buttons and the question say; pages with a button wait for it. */
 export const rollbackTexts = () => loadTexts("releases");
 
+/** One that went live stays so in its record; who looks at it wants to know whether it still serves. */
+export const stateOf = ({ id, state, is_live: serves }, service) =>
+  state === "live" && !serves && service?.live_deployment && service.live_deployment.id !== id ? "replaced" : state;
+
 export const mayRollBack = (deployment, service) => deployment.can_roll_back && mayDeploy(service);
 
 /** What the action below needs to know, as attributes of the button. */

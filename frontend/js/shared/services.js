@@ -1,6 +1,6 @@
 /** The list of services: one's own, or for administrators everybody's. */
 
-import { chosenProject, get } from "/js/core/api.js";
+import { chosenProject, get, profile } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
 import { badge, html, icon, pages, render, scene, since, webAddress } from "/js/core/dom.js";
 import { t } from "/js/core/i18n.js";
@@ -19,7 +19,7 @@ const address = (url) =>
 
 const row = (service) => html`<li class="grid-row" data-key="${service.id}" data-testid="service-${service.name}">
   <div><a class="row-name" href="/services/${service.id}">${service.name}</a>${address(service.url)}</div>
-  <div>${badge(service.status)}</div>
+  <div>${badge(service.suspended_at ? "suspended" : service.status)}</div>
   <div>${commit(service.live_deployment)}${service.owner_email && html`<span class="hint cut">${service.owner_email}</span>`}</div>
   <div class="hint">${since(service.created_at)}</div></li>`;
 
@@ -58,6 +58,10 @@ export async function mount(root, { query, signal, admin, name }) {
   }
   signal.addEventListener("abort", () => clearTimeout(view.timer));
   await view.list.reload();
+  // Told only to those whom it concerns: the others fetch nothing for it.
+  if (admin || !profile().projects?.some(({ billing_stage: stage = "ok" }) => stage !== "ok")) return;
+  const { moneyNotice } = await import("/js/shared/money-notice.js");
+  moneyNotice(part("money"), chosenProject(), signal).catch(() => {});
 }
 
 export const actions = {

@@ -7,7 +7,7 @@ import { dateTime, duration, known, t } from "/js/core/i18n.js";
 import { logView } from "/js/shared/log.js";
 import { explained, headline, reasonOfDeployment } from "/js/shared/reasons.js";
 import { mayDeploy } from "/js/shared/may.js";
-import { mayRollBack, rollbackAction, rollbackData, rollbackTexts } from "/js/shared/rollback.js";
+import { mayRollBack, rollbackAction, rollbackData, rollbackTexts, stateOf } from "/js/shared/rollback.js";
 import { follow } from "/js/shared/stream.js";
 import { cancel, cancelButton, progressBar, voyage } from "/js/shared/voyage.js";
 
@@ -41,7 +41,7 @@ function draw() {
   render(
     part("head"),
     html`<div class="page-head"><div class="stack tight">
-        <div class="row"><h1>${t("deployment.number", { number: deployment.number })}</h1><span data-testid="state">${badge(deployment.state)}</span>
+        <div class="row"><h1>${t("deployment.number", { number: deployment.number })}</h1><span data-testid="state">${badge(stateOf(deployment, service))}</span>
           ${deployment.is_live && html`<span class="tag">${t("deployment.serving")}</span>`}</div>
         ${restores && html`<p data-testid="restores"><a href="/deployments/${restores.id}">${t("releases.restores", { number: restores.number })}</a></p>`}
         <p class="muted">${deployment.commit && html`<code>${deployment.commit.slice(0, 7)}</code> ${deployment.commit_subject} · `}<span title="${dateTime(deployment.created_at)}">${since(deployment.created_at)}</span></p>

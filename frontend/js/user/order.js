@@ -7,6 +7,7 @@ import { localised, t } from "/js/core/i18n.js";
 import { complete, fieldError, submit, values } from "/js/shared/form.js";
 import { planFacts, price } from "/js/shared/plans.js";
 import { checkRepository } from "/js/shared/source.js";
+import { appliedCoupon, couponChecked, offerQuote, quoteActions, showQuote } from "/js/user/order-quote.js";
 import { accessActions, accessComplete, accessOf, forgetKey, offerAccess, showAccess } from "/js/user/order-access.js";
 import { readVariables, variableActions, variablesEditor } from "/js/shared/variables.js";
 
@@ -22,8 +23,8 @@ const templateCard = (template, chosen) => html`<label class="choice">
   <span><strong>${localised(template.title)}</strong><span class="hint">${localised(template.description)}</span></span></label>`;
 
 const planCard = (plan, at) => html`<label class="choice plan">
-  <input type="radio" name="plan_id" value="${plan.id}" ${at === 0 && html`checked`}>
-  <span><span class="plan-head"><strong>${localised(plan.title)}</strong><span>${price(plan)}</span></span>
+  <input type="radio" name="plan_id" value="${plan.id}" data-action="quote.choose" ${at === 0 && html`checked`}>
+  <span><span class="plan-head"><strong>${localised(plan.title)}</strong><span data-plan-price="${plan.id}">${price(plan)}</span></span>
     <span class="hint">${planFacts(plan)}</span></span></label>`;
 
 function nameProblem(name) {
@@ -83,9 +84,17 @@ function offerProjects() {
   view.part("project").hidden = projects.length < 2;
 }
 
+/** Plans as they are priced in what the project pays in. */
+function priceIn({ currency }) {
+  for (const plan of view.plans) {
+    const place = view.part("plans").querySelector(`[data-plan-price="${plan.id}"]`);
+    if (place) place.textContent = price(plan, currency);
+  }
+}
+
 export async function mount(root, { query, signal }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
-  view = { part, form: root.querySelector("form"), templates: [], example: null, appsUrl: "" };
+  view = { part, form: root.querySelector("form"), templates: [], plans: [], example: null, appsUrl: "" };
   variablesEditor(part("variables"), []);
   offerProjects();
   previewAddress();
@@ -93,6 +102,7 @@ export async function mount(root, { query, signal }) {
     get("/templates", {}, signal),
     get("/plans", {}, signal),
     offerAccess(part("access"), view.form, source),
+    offerQuote(part, view.form, signal, priceIn),
   ]);
   view.templates = templates.items;
   view.appsUrl = templates.apps_url;
@@ -100,8 +110,10 @@ export async function mount(root, { query, signal }) {
   previewAddress();
   const chosen = templates.items.find(({ id }) => id === query.template) ?? templates.items[0];
   render(part("templates"), templates.items.map((template) => templateCard(template, chosen)));
-  render(part("plans"), plans.items.map(planCard));
+  view.plans = plans.items.filter(({ prices }) => prices.length);
+  render(part("plans"), view.plans.map(planCard));
   if (chosen) fillSource(chosen);
+  await showQuote();
 }
 
 async function send(form) {
@@ -112,6 +124,7 @@ async function send(form) {
     name: given.name.trim(),
     variables: readVariables(view.part("variables")),
     ...(given.project_id && { project_id: given.project_id }),
+    ...appliedCoupon(),
   };
   // An example knows its source; naming it would only repeat what the catalogue says.
   if (!view.example) order.source = source();
@@ -125,6 +138,7 @@ async function send(form) {
 export const actions = {
   ...variableActions,
   ...accessActions,
+  ...quoteActions,
   "order.template": (input) => fillSource(view.templates.find(({ id }) => id === input.value)),
   "order.name": (input) => {
     const name = input.value.trim();
@@ -136,8 +150,9 @@ export const actions = {
     if (input.getAttribute("aria-invalid") === "true") fieldError(view.form, input.name, checkRepository(input));
     showAccess();
   },
-  "order.submit": (form) => {
+  "order.submit": async (form) => {
     check(form);
-    return complete(form) && (view.example || accessComplete()) && submit(form, () => send(form));
+    if (!complete(form) || !(view.example || accessComplete()) || !(await couponChecked())) return;
+    await submit(form, () => send(form));
   },
 };

@@ -3,7 +3,10 @@
 import { get } from "/js/core/api.js";
 import { html, pages, render, since, webAddress } from "/js/core/dom.js";
 import { dateTime, localised, t } from "/js/core/i18n.js";
+import { isMember } from "/js/shared/may.js";
+import { amount } from "/js/shared/money.js";
 import { planFacts, price } from "/js/shared/plans.js";
+import { hourly } from "/js/shared/rates.js";
 import { deploymentTable } from "/js/user/service-deployments.js";
 
 const RECENT = 3;
@@ -23,8 +26,16 @@ function repository({ repo_url: address }) {
   return webAddress(address) ? html`<a href="${address}" target="_blank" rel="noopener">${shown}</a>` : shown;
 }
 
+function costs({ currency, services }) {
+  const [now, month] = services.length
+    ? [services[0], amount(services.reduce((sum, one) => sum + one.this_month, 0), currency)]
+    : [null, amount(0, currency)];
+  return html`${Number(now?.per_hour) > 0 ? t("overview.costs_now", { hour: hourly(now.per_hour, currency), month: amount(now.per_month, currency) }) : t("overview.costs_stopped")}
+    <br><a href="/billing/usage?project=${view.service.project_id}&service_id=${view.service.id}">${t("overview.costs_month", { amount: month })}</a>`;
+}
+
 function draw() {
-  const { root, service, plan, recent } = view;
+  const { root, service, plan, recent, forecast } = view;
   render(
     root,
     html`<div class="pair">
@@ -33,30 +44,46 @@ function draw() {
         ${fact("order.repository", html`${repository(service.source)}${service.source.root && html`<br><code>${service.source.root}</code>`}`)}
         ${fact("order.ref", service.source.ref ? html`<code>${service.source.ref}</code>` : t("order.default_branch"))}
         ${fact("order.plan", plan ? html`${localised(plan.title)} · ${price(plan)}<br><span class="hint">${planFacts(plan)}</span>` : "…")}
+        ${forecast && fact("overview.costs", costs(forecast))}
         ${fact("order.health_path", html`<code>${service.health_path ?? "/"}</code>`)}
         ${fact("services.created", dateTime(service.created_at))}</dl></div></div>
-      ${recent.length > 0 && html`<h2>${t("overview.recent")}</h2>${deploymentTable(recent)}`}`,
+      ${recent.length > 0 && html`<h2>${t("overview.recent")}</h2>${deploymentTable(recent, service)}`}`,
   );
 }
 
+/** Whoever may not see the project's money does without, as an operator in someone else's project does. */
+const costsOf = async (service, signal) =>
+  isMember(service) ? get(`/projects/${service.project_id}/billing/forecast`, { service_id: service.id }, signal).catch(() => null) : null;
+
 export async function open(root, { service, signal }) {
-  view = { root, service, plan: null, recent: [] };
+  view = { root, service, signal, plan: null, recent: [], forecast: null };
   draw();
   const load = (page) => get(`/services/${service.id}/deployments`, page, signal);
   const show = ({ items }) => {
     view.recent = items.slice(0, RECENT);
     draw();
   };
-  const [plans] = await Promise.all([
+  const [plans, forecast] = await Promise.all([
     get("/plans", {}, signal),
+    costsOf(service, signal),
     pages({ load, show, signal, size: RECENT }).reload(),
   ]);
+  view.forecast = forecast;
   view.plan = plans.items.find(({ id }) => id === view.service.plan_id);
   draw();
 }
 
 export function changed(service) {
   if (!view) return;
-  view.service = service;
-  if (view.root.isConnected) draw();
+  const mine = view;
+  const another = mine.service.status !== service.status;
+  mine.service = service;
+  if (!mine.root.isConnected) return;
+  draw();
+  if (!another) return;
+  costsOf(service, mine.signal).then((forecast) => {
+    if (mine !== view || mine.service !== service) return;
+    mine.forecast = forecast;
+    draw();
+  });
 }

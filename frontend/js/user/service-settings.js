@@ -2,15 +2,16 @@
 
 import { get, patch, post } from "/js/core/api.js";
 import { html, icon, render } from "/js/core/dom.js";
-import { localised, t } from "/js/core/i18n.js";
+import { loadTexts, localised, t } from "/js/core/i18n.js";
 import { complete, submit, values } from "/js/shared/form.js";
 import { planFacts, price } from "/js/shared/plans.js";
+import { quoteBill } from "/js/shared/quote.js";
 import { toast } from "/js/shared/toast.js";
 
 let view = null;
 
 export async function open(root, { service, signal, asked }) {
-  const plans = await get("/plans", {}, signal);
+  const [plans] = await Promise.all([get("/plans", {}, signal), loadTexts("prices")]);
   const option = (plan) => html`<option value="${plan.id}" ${plan.id === service.plan_id && html`selected`}>
     ${localised(plan.title)} — ${price(plan)} (${planFacts(plan)})</option>`;
   render(
@@ -22,7 +23,8 @@ export async function open(root, { service, signal, asked }) {
         <input class="input mono" id="health_path" name="health_path" maxlength="200" pattern="/.*" value="${service.health_path ?? ""}" placeholder="/" spellcheck="false" aria-describedby="health-hint">
         <p class="hint" id="health-hint">${t("order.health_hint")}</p></div>
       <div class="field"><label for="plan_id">${t("order.plan")}</label>
-        <select class="input" id="plan_id" name="plan_id">${plans.items.map(option)}</select></div>
+        <select class="input" id="plan_id" name="plan_id" data-action="settings.plan">${plans.items.map(option)}</select></div>
+      <div class="stack tight" data-part="quote" data-testid="quote" aria-live="polite"></div>
       <p class="hint">${t("settings.effect")}</p>
       <div class="row"><button class="button primary" type="submit">${t("form.save")}</button>
         <button class="button" type="button" data-action="settings.redeploy" data-testid="save-and-redeploy">${t("variables.save_and_redeploy")}</button></div>
@@ -30,7 +32,21 @@ export async function open(root, { service, signal, asked }) {
     <section class="card stack danger-zone"><h2>${t("settings.danger")}</h2><p>${t("settings.danger_text")}</p>
       <div><button class="button danger" type="button" data-action="service.delete" data-testid="delete">${icon("trash")}${t("service.delete")}</button></div></section>`,
   );
-  view = { id: service.id, form: root.querySelector("form"), asked };
+  view = { id: service.id, form: root.querySelector("form"), place: root.querySelector("[data-part=quote]"), signal, asked, turn: 0 };
+  await showQuote();
+}
+
+/** What the chosen plan costs; whoever may not see the project's money sees none. */
+async function showQuote() {
+  const mine = ++view.turn;
+  const place = view.place;
+  try {
+    const quote = await get(`/services/${view.id}/plan-preview`, { plan_id: values(view.form).plan_id }, view.signal);
+    if (mine === view.turn) render(place, quoteBill(quote));
+  } catch (error) {
+    if (error.name !== "ApiError" || error.status === 401) throw error;
+    if (mine === view.turn) render(place, error.status === 409 && html`<div class="callout" data-tone="bad">${error.message}</div>`);
+  }
 }
 
 async function save() {
@@ -51,6 +67,7 @@ function saveThen(form, then) {
 }
 
 export const actions = {
+  "settings.plan": () => showQuote(),
   "settings.save": (form) => saveThen(form, view.asked),
   "settings.redeploy": () =>
     saveThen(view.form, async () => {

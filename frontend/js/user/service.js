@@ -1,18 +1,19 @@
 /** A service's page: its state and actions, with tabs that are modules of their own. */
 
-import { get, post, profile, remove } from "/js/core/api.js";
+import { get, post, remove } from "/js/core/api.js";
 import { navigate } from "/js/core/app.js";
 import { badge, html, icon, offer, render, repeat, webAddress } from "/js/core/dom.js";
 import { t } from "/js/core/i18n.js";
 import { ask } from "/js/shared/dialog.js";
-import { mayDeploy } from "/js/shared/may.js";
+import { isMember, mayDeploy } from "/js/shared/may.js";
+import { moneyNotice } from "/js/shared/money-notice.js";
 import { explained, reasonOfService } from "/js/shared/reasons.js";
 import { toast } from "/js/shared/toast.js";
 import { cancelAction, followJob } from "/js/shared/voyage.js";
 
-const TABS = ["overview", "deployments", "logs", "variables", "source", "push", "settings"];
+const TABS = ["overview", "deployments", "logs", "variables", "source", "push", "domains", "settings"];
 // What an administrator sees of a service of others, and a viewer; the rest is for those who change it.
-const PUBLIC_TABS = ["overview", "deployments", "logs"];
+const PUBLIC_TABS = ["overview", "deployments", "logs", "domains"];
 const SECONDS = 4;
 let view = null;
 
@@ -20,10 +21,8 @@ const verb = (name, iconName, { primary = false, busy = false } = {}) =>
   html`<button class="button ${primary && "primary"}" type="button" data-action="service.${name}" data-testid="${name}" ${busy && html`disabled`}>
     ${icon(iconName)}${t(`service.${name}`)}</button>`;
 
-const isMember = ({ project_id: project }) => profile()?.projects?.some(({ id }) => id === project) ?? true;
-
-function verbs({ status, active_job_id: busy, live_deployment: live }) {
-  if (status === "deleting") return null;
+function verbs({ status, active_job_id: busy, live_deployment: live, suspended_at: suspended }) {
+  if (status === "deleting" || suspended) return null;
   const is = { busy: Boolean(busy) };
   const stopped = status === "stopped";
   return [
@@ -34,23 +33,30 @@ function verbs({ status, active_job_id: busy, live_deployment: live }) {
   ];
 }
 
+const standsStill = ({ project_id: project }) => html`<div class="callout" data-tone="bad" data-testid="suspended" role="status"><strong>${t("service.is_suspended")}</strong>
+  <p>${t("service.suspended_text")}</p><p><a href="/billing?project=${project}">${t("service.to_billing")}</a></p></div>`;
+
+const trouble = (service) => html`<div class="callout" data-tone="bad" role="status"><strong>${t(`service.is_${service.status === "crashed" ? "crashed" : "failed"}`)}</strong>
+    ${explained(reasonOfService(service))}${service.active_job_id === null && html`<p><a href="/services/${service.id}/logs">${t("service.see_logs")}</a>${service.status === "failed" && mayDeploy(service) && html` · <a href="/services/${service.id}/source">${t("service.change_source")}</a>`}</p>`}</div>`;
+
 function head(service) {
   const url = webAddress(service.url);
   const open = url && service.status === "running";
   return html`<div class="page-head">
     <div class="stack tight">
-      <div class="row"><h1>${service.name}</h1><span data-testid="status">${badge(service.status)}</span></div>
+      <div class="row"><h1>${service.name}</h1><span data-testid="status">${badge(service.suspended_at ? "suspended" : service.status)}</span></div>
       ${url && html`<a class="mono" href="${url}" target="_blank" rel="noopener">${url.replace(/^https?:\/\//, "")}</a>`}
     </div>
     <div class="row verbs">${mayDeploy(service) && verbs(service)}
       ${open && html`<a class="button primary" href="${url}" target="_blank" rel="noopener" data-testid="open-app">${icon("open")}${t("service.open")}</a>`}</div>
   </div>
   ${!isMember(service) && html`<div class="callout" data-tone="warn"><p>${t("service.as_administrator")}</p></div>`}
-  ${service.status_reason && html`<div class="callout" data-tone="bad" role="status"><strong>${t(`service.is_${service.status === "crashed" ? "crashed" : "failed"}`)}</strong>
-    ${explained(reasonOfService(service))}${service.active_job_id === null && html`<p><a href="/services/${service.id}/logs">${t("service.see_logs")}</a></p>`}</div>`}`;
+  ${service.suspended_at ? standsStill(service) : service.status_reason && trouble(service)}`;
 }
 
-const tabs = (service, current) => (mayDeploy(service) ? TABS : PUBLIC_TABS).map((tab) => {
+const tabsOf = (service) => (mayDeploy(service) ? TABS : PUBLIC_TABS);
+
+const tabs = (service, current) => tabsOf(service).map((tab) => {
   const href = `/services/${service.id}${tab === "overview" ? "" : `/${tab}`}`;
   return html`<a href="${href}" ${tab === current && html`aria-current="page"`}>${t(`service.tab_${tab}`)}</a>`;
 });
@@ -99,7 +105,8 @@ async function watch(id) {
     const job = await followJob(part("job"), id, { signal, brief: true, beside: servesOn });
     if (signal.aborted) return;
     await reload();
-    if (job.state === "succeeded") part("job").hidden = true;
+    // The head says by then why the service is not there.
+    if (job.state === "succeeded" || view.service.status_reason) part("job").hidden = true;
   } catch (error) {
     if (error.name !== "AbortError" && error.status !== 404) throw error;
     if (error.status === 404) await reload();
@@ -108,7 +115,10 @@ async function watch(id) {
   }
 }
 
-async function openTab(tab) {
+async function openTab(wanted) {
+  // An address may name a tab of forms that the person may not use.
+  const tab = tabsOf(view.service).includes(wanted) ? wanted : "overview";
+  if (tab !== wanted) history.replaceState(history.state, "", `/services/${view.id}`);
   view.leaveTab?.();
   const controller = new AbortController();
   view.leaveTab = () => controller.abort();
@@ -148,6 +158,8 @@ export async function mount(root, { params, signal, name }) {
   await reload();
   repeat(() => reload().catch(() => {}), SECONDS, signal);
   await openTab(tab);
+  // A suspended service says so itself.
+  if (!view.service.suspended_at) moneyNotice(part("money"), view.service.project_id, signal).catch(() => {});
 }
 
 /** Moving between tabs keeps the page. */

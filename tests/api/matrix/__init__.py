@@ -7,13 +7,24 @@ an object that its path names to the fixture `objects`; if it asks for a recent 
 
 from __future__ import annotations
 
-from tests.api.matrix import account, operator, projects, services, system
+from tests.api.matrix import (
+    account,
+    invoices,
+    ledger,
+    operator,
+    payments,
+    prices,
+    projects,
+    services,
+    system,
+    usage,
+)
 from tests.api.matrix.proofs import PROVEN
 from tests.api.matrix.rows import ALLOWED, EVERYBODY, Row
 
 __all__ = ["ALLOWED", "EVERYBODY", "MATRIX", "PROVEN", "Row"]
 
-_AREAS = (system, account, projects, services, operator)
+_AREAS = (system, account, projects, services, operator, ledger, invoices, prices, payments, usage)
 
 MATRIX: dict[str, Row] = {operation: row for area in _AREAS for operation, row in area.ROWS.items()}
 

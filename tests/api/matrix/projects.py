@@ -3,6 +3,7 @@
 from tests.api.matrix.rows import MEMBERS, OWNERS, SIGNED_IN, Row
 
 ROWS: dict[str, Row] = {
+    "billing_overview": MEMBERS,
     "projects_list": SIGNED_IN,
     "projects_create": SIGNED_IN,
     "projects_get": MEMBERS,

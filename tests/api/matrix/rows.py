@@ -71,6 +71,9 @@ MEMBERS = Row.of_customers(stranger=404, reader=ALLOWED, writer=ALLOWED, owner=A
 DEVELOPERS = Row.of_customers(stranger=404, reader=403, writer=ALLOWED, owner=ALLOWED, staff=404)
 """Changes something in the project."""
 
+PAYERS = MEMBERS.but(viewer=403, developer=403)
+"""Pays for the project, or says who does."""
+
 OWNERS = Row.of_customers(stranger=404, reader=403, writer=403, owner=ALLOWED, staff=404)
 """Decides over the project itself and who belongs to it."""
 

@@ -1,0 +1,1 @@
+"""Money: what customers have, owe and are charged."""

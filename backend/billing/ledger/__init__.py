@@ -1,0 +1,1 @@
+"""The ledger: double entries that nobody changes, and what stands in customers' accounts."""

@@ -1,0 +1,151 @@
+"""What a project's services cost now, what they have cost this month, and how long its money lasts.
+
+Everything is computed in whole numbers of minor units × seconds, as rating does; amounts are with tax, as
+they will be taken from the balance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.billing.ledger import standing
+from backend.billing.ledger.standing import Standing
+from backend.billing.metering.reading_dao import ForecastDAO
+from backend.billing.metering.statements import PRICED_SECONDS
+from backend.billing.prices import tax, versions
+from backend.billing.prices.tax import WHOLE, Treatment
+from backend.config import get_settings
+from backend.database import now
+
+DAY_SECONDS = 86_400
+FARTHEST_DAYS = 365
+"""Beyond that a day costs what one of these did in the mean."""
+LONGEST_DAYS = 36_500.0
+"""A hundred years are as good as for ever, and still a date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """A meter in this month: `weight` is the sum of seconds × price."""
+
+    service_id: UUID
+    service: str
+    meter: str
+    plan_id: str
+    month_minor: int
+    """Of what runs now; 0 if nothing does."""
+    weight: int
+    cap: int
+    rated: int
+    """What rating has seen of `weight`, in minor units."""
+
+    @property
+    def cost(self) -> int:
+        """So far this month, by the price."""
+        return capped(self.weight, self.cap)
+
+    def later(self, seconds: int) -> Metered:
+        cap = max(self.cap, self.month_minor)
+        return replace(self, weight=self.weight + seconds * self.month_minor, cap=cap)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRate:
+    currency: str
+    per_hour: str
+    """Minor units, as a decimal text: an hour of a small plan is less than one."""
+    per_month: int
+    days_left: float | None
+    """None if nothing that runs costs anything."""
+    accrued: int
+    """Used, and not yet taken from the balance."""
+    this_month: int
+    meters: tuple[Metered, ...]
+
+
+async def of(
+    session: AsyncSession, project_id: UUID, *, at: datetime | None = None, funds: int | None = None
+) -> RunRate:
+    """`funds` is what there is to be spent, if it is not all that the project has."""
+    at = at or now()
+    present = (await standing.of(session, project_id))[0]
+    treatment = await tax.treatment_of(session, project_id, at)
+    dao = ForecastDAO(session)
+    meters = await _meters(dao, project_id, present.currency, at)
+    open_amount = await dao.open_amount(project_id, present.currency)
+    accrued = tax.gross(open_amount + sum(one.cost - one.rated for one in meters), treatment)
+    running = tuple(one for one in meters if one.month_minor)
+    month = tax.gross(sum(one.month_minor for one in running), treatment)
+    left = (funds_of(present) if funds is None else funds) - accrued
+    return RunRate(
+        present.currency,
+        versions.per_hour(month),
+        month,
+        days_left(running, left, treatment, at),
+        accrued,
+        tax.gross(sum(one.cost for one in meters), treatment),
+        meters,
+    )
+
+
+def funds_of(present: Standing) -> int:
+    """All that can be spent yet: what is held for a service is spent by it."""
+    return present.balance + present.held + present.due + present.credit_limit
+
+
+def days_left(running: Sequence[Metered], funds: int, treatment: Treatment, at: datetime) -> float | None:
+    """How long the funds last, day by day, with the months' caps in mind."""
+    if not any(one.month_minor for one in running):
+        return None
+    zone = ZoneInfo(get_settings().billing_time_zone)
+    taxed = WHOLE if treatment.mode == "inclusive" else WHOLE + treatment.rate_millionths
+    whole = left = funds * PRICED_SECONDS * WHOLE
+    if left <= 0:
+        return 0.0
+    month, present = at.astimezone(zone).month, list(running)
+    for day in range(FARTHEST_DAYS):
+        following = (at + timedelta(days=day)).astimezone(zone).month
+        if following != month:
+            month, present = following, [replace(one, weight=0, cap=one.month_minor) for one in present]
+        ahead = [one.later(DAY_SECONDS) for one in present]
+        cost = sum(_bounded(new) - _bounded(old) for new, old in zip(ahead, present, strict=True)) * taxed
+        if cost >= left:
+            return round(day + left / cost, 2)
+        left, present = left - cost, ahead
+    return min(round(FARTHEST_DAYS * whole / (whole - left), 2), LONGEST_DAYS)
+
+
+def capped(weight: int, cap: int) -> int:
+    return min((2 * weight + PRICED_SECONDS) // (2 * PRICED_SECONDS), cap)
+
+
+def _bounded(one: Metered) -> int:
+    return min(one.weight, one.cap * PRICED_SECONDS)
+
+
+async def _meters(dao: ForecastDAO, project_id: UUID, currency: str, at: datetime) -> tuple[Metered, ...]:
+    """All of this month, with the time since they were read out."""
+    zone = ZoneInfo(get_settings().billing_time_zone)
+    begin = at.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    found = []
+    for row in await dao.meters(project_id, currency, begin.date()):
+        month = row.month_minor or 0
+        since = max(row.metered_through, begin)
+        seconds = max(0, int((at - since).total_seconds()))
+        weight, cap = int(row.weight or 0), row.cap or 0
+        live = weight + (seconds * month)
+        one = Metered(
+            *(row.service_id, row.name, row.meter, row.plan_id, month),
+            live,
+            max(cap, month if seconds else 0),
+            capped(weight, cap),
+        )
+        if one.month_minor or one.weight:
+            found.append(one)
+    return tuple(found)

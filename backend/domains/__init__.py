@@ -1,0 +1,1 @@
+"""Customers' own domains: proof of ownership, routing at the edge, certificates."""

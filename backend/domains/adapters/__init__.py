@@ -1,0 +1,1 @@
+"""Adapters to DNS providers, for the challenge that wildcards need."""
