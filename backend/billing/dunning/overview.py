@@ -32,13 +32,15 @@ async def of_project(
     services = PaidServiceDAO(session)
     money = MoneyDAO(session)
     began, before = month.begins_at(zone), month.preceding.begins_at(zone)
+    by = await rules.of_project(session, project_id, at)
+    # Without a grace, what was used and a unit more: of nothing left, nothing runs.
+    beyond = rate.accrued + 1 - forecast.funds_of(own)
     return {
         "currency": own.currency,
         "balance_minor": own.balance,
         "held_minor": own.held,
         "due_minor": -own.due,
-        # A unit more than was used: of nothing left, nothing runs.
-        "resume_minor": max(-own.due, rate.accrued + 1 - forecast.funds_of(own), 0),
+        "resume_minor": max(-own.due, 0 if by.grace_days else beyond),
         "credit_limit_minor": own.credit_limit,
         "available_minor": own.available,
         "month_rate_minor": rate.per_month,
@@ -52,7 +54,7 @@ async def of_project(
         "next_at": state.next_at if state else None,
         "paid_services": await services.count_of(project_id),
         "suspended_services": await services.suspended_of(project_id),
-        "rules": shape_rules(await rules.of_project(session, project_id, at)),
+        "rules": shape_rules(by),
     }
 
 

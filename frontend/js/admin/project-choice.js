@@ -15,10 +15,10 @@ const option = (one) => html`<option value="${one.id}" data-currency="${one.curr
 
 /** @param {{chosen?:{id:string,name:string,currency:string}, optional?:string}} how `optional` says what none means */
 export const projectChoice = ({ chosen, optional } = {}) => html`<div class="field"><label for="project-words">${t("payments.admin.find_project")}</label>
-    <input class="input" id="project-words" type="search" data-action="project.find" maxlength="100" autocomplete="off" spellcheck="false" aria-describedby="project-hint" ${!chosen && html`autofocus`}>
+    <input class="input" id="project-words" type="search" data-action="payer.find" maxlength="100" autocomplete="off" spellcheck="false" aria-describedby="project-hint" ${!chosen && html`autofocus`}>
     <p class="hint" id="project-hint" role="status">${optional || t("payments.admin.find_project_hint")}</p></div>
   <div class="field"><label for="project-chosen">${t("payments.project")}</label>
-    <select class="input" id="project-chosen" name="project_id" data-action="project.choose" ${!optional && html`required`}>${chosen ? option(chosen) : html`<option value="">—</option>`}</select></div>`;
+    <select class="input" id="project-chosen" name="project_id" data-action="payer.choose" ${!optional && html`required`}>${chosen ? option(chosen) : html`<option value="">—</option>`}</select></div>`;
 
 /** What the project pays in is what is most likely meant. */
 function inItsCurrency({ form, selectedOptions: [one] }) {
@@ -26,7 +26,7 @@ function inItsCurrency({ form, selectedOptions: [one] }) {
 }
 
 export const choiceActions = {
-  "project.find": async ({ value, form }) => {
+  "payer.find": async ({ value, form }) => {
     const mine = ++asked;
     await new Promise((done) => setTimeout(done, PAUSE_MS));
     if (mine !== asked) return;
@@ -44,5 +44,5 @@ export const choiceActions = {
     form.querySelector("#project-hint").textContent = t("payments.admin.found_projects", { count: items.length });
     inItsCurrency(choice);
   },
-  "project.choose": async (choice) => inItsCurrency(choice),
+  "payer.choose": async (choice) => inItsCurrency(choice),
 };
