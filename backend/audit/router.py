@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AfterValidator, AwareDatetime
 from starlette.responses import Response, StreamingResponse
 
 from backend.audit import export
@@ -21,6 +19,7 @@ from backend.database import now
 from backend.oauth.principal import Principal, require
 from backend.openapi import problems
 from backend.roles.permissions import ADMIN_AUDIT, AUDIT_READ
+from backend.utils.dates import OurTime
 from backend.utils.http import Cursor, Size, json_bytes
 
 router = APIRouter(prefix="/api/v1", tags=["audit"])
@@ -31,13 +30,6 @@ Administrator = Annotated[Principal, Depends(require(ADMIN_AUDIT))]
 AuditSort = Literal["created_at", "-created_at"]
 
 
-def _of_our_time(value: datetime) -> datetime:
-    if not 2000 <= value.year < 3000:
-        raise ValueError("must lie between the years 2000 and 3000")
-    return value.astimezone(UTC)
-
-
-Moment = Annotated[AwareDatetime | None, AfterValidator(lambda value: value and _of_our_time(value))]
 Asked = dict[str, Any]
 
 
@@ -51,8 +43,8 @@ async def _asked(
     ] = None,
     object_id: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]+$")] = None,
     address: Annotated[str | None, Query(max_length=64, pattern=r"^[0-9a-zA-Z:.]+$")] = None,
-    since: Annotated[Moment, Query(description="From this moment on.")] = None,
-    until: Annotated[Moment, Query(description="Before this moment.")] = None,
+    since: Annotated[OurTime | None, Query(description="From this moment on.")] = None,
+    until: Annotated[OurTime | None, Query(description="Before this moment.")] = None,
 ) -> Asked:
     return {
         "project_id": project_id,

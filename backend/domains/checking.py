@@ -20,7 +20,7 @@ import httpx
 from backend.config import Settings
 from backend.domains.challenges import HttpChallenges
 from backend.domains.models import Look, Proof
-from backend.domains.names import base_of, challenge_name, is_wildcard
+from backend.domains.names import app_host, base_of, challenge_name, is_wildcard
 from backend.domains.resolving import Addresses, Outcome, Resolver
 
 VISIT_SECONDS = 5.0
@@ -107,11 +107,6 @@ class Checker:
         except (httpx.HTTPError, TimeoutError):
             return None
         return None
-
-
-def app_host(settings: Settings, service: str) -> str:
-    """The service's own host name, which a CNAME of its domain leads to."""
-    return urlsplit(settings.app_url(service)).hostname or ""
 
 
 def is_app_host(settings: Settings, host: str) -> bool:

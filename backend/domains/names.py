@@ -27,6 +27,11 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
+def app_host(settings: Settings, service: str) -> str:
+    """The service's own host name, which a CNAME of its domain leads to."""
+    return urlsplit(settings.app_url(service)).hostname or ""
+
+
 def is_wildcard(name: str) -> bool:
     return name.startswith(WILDCARD)
 

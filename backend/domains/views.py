@@ -13,8 +13,8 @@ from backend.config import Settings, get_settings
 from backend.dao.base import AnySelect
 from backend.dao.listing import Listing, Sort, moment
 from backend.domains import names
-from backend.domains.checking import app_host
 from backend.domains.models import Certificate, CertificateState, Domain
+from backend.domains.names import app_host
 from backend.jobs.models import OPEN, Job
 from backend.projects.models import Project
 from backend.services.models import Service

@@ -12,14 +12,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Request
 from starlette.responses import Response
 
-from backend.exceptions import ContentTooLarge
 from backend.hooks import schemas as s
 from backend.hooks.document import WEBHOOK
 from backend.hooks.receiving import LARGE, Received, Receiver
 from backend.oauth.caller import client_address
 from backend.oauth.identity import identity_of
 from backend.openapi import WORK, problems
-from backend.utils.http import job_location, json_answer
+from backend.utils.http import body_of, job_location, json_answer
 
 MOST_BYTES = 25 * 2**20
 """What GitHub sends at most; `nginx.conf` says the same."""
@@ -97,7 +96,7 @@ async def webhooks_receive(hook_id: UUID, request: Request, hooks: Hooks) -> Res
     webhook's secret. What is not signed with it is answered as a webhook that is not there.
     """
     async with hooks.room(request):
-        received = await hooks.receiver.webhook(hook_id, request.headers, await _body_of(request))
+        received = await hooks.receiver.webhook(hook_id, request.headers, await body_of(request, MOST_BYTES))
     return _answer(received)
 
 
@@ -112,17 +111,6 @@ async def webhooks_receive(hook_id: UUID, request: Request, hooks: Hooks) -> Res
 async def deploy_hooks_call(token: Token, hooks: Hooks, idempotency_key: Key = None) -> Response:
     """Deploys the newest commit of the service whose deploy hook this is. The body does not matter."""
     return _answer(await hooks.receiver.deploy_hook(token, idempotency_key))
-
-
-async def _body_of(request: Request) -> bytes:
-    """Raises `ContentTooLarge` as soon as it is."""
-    parts, length = [], 0
-    async for part in request.stream():
-        length += len(part)
-        if length > MOST_BYTES:
-            raise ContentTooLarge("The request is larger than this endpoint takes.")
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _answer(received: Received) -> Response:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 _WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -30,3 +30,13 @@ def _moment(value: object) -> object:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 """RFC 3339 `date-time`, and nothing else."""
+
+
+def _of_our_time(value: datetime) -> datetime:
+    if not 2000 <= value.year < 3000:
+        raise ValueError("must lie between the years 2000 and 3000")
+    return value.astimezone(UTC)
+
+
+OurTime = Annotated[AwareDatetime, AfterValidator(_of_our_time)]
+"""When something of ours may have happened, in UTC."""

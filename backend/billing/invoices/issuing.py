@@ -6,7 +6,6 @@ The number is the last thing that is taken, since from then on everyone else who
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -96,10 +95,6 @@ def about(invoice: Invoice) -> Any:
         "object_name": invoice.reference,
         "project_id": invoice.project_id,
     }
-
-
-def issue_day(invoice: Invoice, settings: Settings) -> date:
-    return invoice.issued_at.astimezone(ZoneInfo(settings.billing_time_zone)).date()
 
 
 async def _write(session: AsyncSession, invoice_id: UUID, lines: Sequence[Line]) -> None:

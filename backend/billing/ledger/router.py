@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AfterValidator, AwareDatetime
 from starlette.responses import Response, StreamingResponse
 
 from backend.billing.ledger import export, terms, views
@@ -20,6 +18,7 @@ from backend.oauth.principal import Principal, require
 from backend.openapi import problems
 from backend.projects.access import commanded, reachable
 from backend.roles.permissions import BILLING_READ, BILLING_WRITE
+from backend.utils.dates import OurTime
 from backend.utils.http import Cursor, Size, json_answer, json_bytes
 
 router = APIRouter(prefix="/api/v1/projects/{project_id}/billing", tags=["billing"])
@@ -38,21 +37,12 @@ CSV: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _of_our_time(value: datetime) -> datetime:
-    if not 2000 <= value.year < 3000:
-        raise ValueError("must lie between the years 2000 and 3000")
-    return value.astimezone(UTC)
-
-
-Moment = Annotated[AwareDatetime | None, AfterValidator(lambda value: value and _of_our_time(value))]
-
-
 async def asked_postings(
     kind: MoveKind | None = None,
     currency: Currency = None,
     service_id: UUID | None = None,
-    since: Annotated[Moment, Query(description="From this moment on.")] = None,
-    until: Annotated[Moment, Query(description="Before this moment.")] = None,
+    since: Annotated[OurTime | None, Query(description="From this moment on.")] = None,
+    until: Annotated[OurTime | None, Query(description="Before this moment.")] = None,
 ) -> Asked:
     return {
         "kind": kind,

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
-from backend.billing.countries import is_country
-from backend.billing.money import LARGEST, is_currency
+from backend.billing.fields import CountryCode, CurrencyCode
+from backend.billing.money import LARGEST
 from backend.users.schemas import Email
 
 MoveKind = Literal[
@@ -19,26 +19,6 @@ AdjustmentState = Literal["proposed", "posted", "refused"]
 Minor = Annotated[int, Field(description="In the currency's minor unit.", examples=[1190])]
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
-]
-
-
-def _currency(code: str) -> str:
-    if not is_currency(code):
-        raise ValueError("must be a currency's code of ISO 4217, as EUR")
-    return code
-
-
-def _country(code: str) -> str:
-    if not is_country(code):
-        raise ValueError("must be a country's code of ISO 3166, as DE")
-    return code
-
-
-CurrencyCode = Annotated[
-    str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_currency), Field(examples=["EUR"])
-]
-CountryCode = Annotated[
-    str, StringConstraints(pattern=r"^[A-Z]{2}$"), AfterValidator(_country), Field(examples=["DE"])
 ]
 
 

@@ -10,11 +10,10 @@ from starlette.responses import Response
 from backend.billing.payments import messages
 from backend.billing.payments import schemas as s
 from backend.context import PartsDep
-from backend.exceptions import ContentTooLarge
 from backend.oauth.caller import client_address
 from backend.oauth.identity import identity_of
 from backend.openapi import problems
-from backend.utils.http import json_answer
+from backend.utils.http import body_of, json_answer
 
 MOST_BYTES = 2**20
 """More than any of their messages has."""
@@ -37,19 +36,8 @@ async def payment_webhooks_receive(gateway: Gateway, request: Request, parts: Pa
     """
     address = client_address(request, parts.settings.trusted_proxies)
     await identity_of(request.app).limits.check("hook", address=address)
-    body = await _body_of(request)
+    body = await body_of(request, MOST_BYTES)
     notice = messages.read(parts.settings, gateway, request.headers, body, address)
     async with parts.transaction() as session:
         await messages.keep(session, parts.settings, gateway, notice, body)
     return json_answer({"received": True})
-
-
-async def _body_of(request: Request) -> bytes:
-    """Raises `ContentTooLarge` as soon as it is."""
-    parts, length = [], 0
-    async for part in request.stream():
-        length += len(part)
-        if length > MOST_BYTES:
-            raise ContentTooLarge("The request is larger than this endpoint takes.")
-        parts.append(part)
-    return b"".join(parts)

@@ -18,8 +18,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from backend.billing.countries import is_country
-from backend.billing.money import is_currency
+from backend.billing.fields import CountryCode, CurrencyCode
 from backend.billing.prices.coupons import normalised
 from backend.billing.prices.models import LARGEST_MINOR
 from backend.services.schemas import CatalogueId
@@ -27,18 +26,6 @@ from backend.sources.schemas import Payload
 from backend.utils.dates import Moment
 
 PERCENT = r"^[0-9]{1,3}(\.[0-9]{1,4})?$"
-
-
-def _currency(code: str) -> str:
-    if not is_currency(code):
-        raise ValueError("must be a currency's code of ISO 4217, as EUR")
-    return code
-
-
-def _country(code: str) -> str:
-    if not is_country(code):
-        raise ValueError("must be a country's code of ISO 3166, as DE")
-    return code
 
 
 def _coupon(code: str) -> str:
@@ -55,10 +42,6 @@ def _plain(percent: Any) -> Any:
     return percent
 
 
-Currency = Annotated[
-    str, Field(min_length=3, max_length=3, description="ISO 4217."), AfterValidator(_currency)
-]
-Country = Annotated[str, Field(min_length=2, max_length=2, description="ISO 3166."), AfterValidator(_country)]
 Code = Annotated[str, Field(max_length=100, examples=["HARBOUR-10"]), AfterValidator(_coupon)]
 Minor = Annotated[
     int, Field(strict=True, ge=0, le=LARGEST_MINOR, description="In the currency's smallest unit.")
@@ -158,7 +141,7 @@ class PriceIn(Payload):
     )
 
     plan_id: CatalogueId
-    currency: Currency
+    currency: CurrencyCode
     month_minor: Minor
     setup_minor: Minor = 0
     valid_from: Moment | None = Field(default=None, description="Null: from now on.")
@@ -181,7 +164,7 @@ class CouponIn(Payload):
     amount_minor: int | None = Field(
         default=None, strict=True, ge=1, le=LARGEST_MINOR, description="Off each month's price."
     )
-    currency: Currency | None = Field(default=None, description="Of an amount.")
+    currency: CurrencyCode | None = Field(default=None, description="Of an amount.")
     months: int | None = Field(
         default=None, strict=True, ge=1, le=1200, description="Null: as long as the service lives."
     )
@@ -228,7 +211,7 @@ class RedemptionView(CouponWorth):
 class TaxRateIn(Payload):
     model_config = _example({"country": "DE", "rate_percent": "19", "source": "UStG § 12 (1)"})
 
-    country: Country
+    country: CountryCode
     rate_percent: Percent = Field(description="As `25.5`; of texts, the same digits.", examples=["25.5"])
     valid_from: Moment | None = Field(default=None, description="Null: from now on.")
     source: str = Field(
