@@ -113,16 +113,27 @@ async def test_a_failure_is_explained_and_tried_again_ever_more_seldom(quay: Qua
 async def test_owners_are_written_to_when_a_renewal_keeps_failing(quay: Quay, dns: Dns) -> None:
     domain = await quay.secured(new_name())
     dns.address_of(domain["name"], "127.0.0.3")
-    await quay.execute("UPDATE certificates SET not_after = now() + interval '5 days'")
-    for _ in range(4):
-        await quay.execute("UPDATE domains SET certificate_at = now()")
-        await upkeep.order_due(quay.database)
-        await quay.run_open()
+    in_a_row = 0
+    while in_a_row < 4:
+        # Now and then the authority takes the name for proven still, and renews.
+        in_a_row = in_a_row + 1 if await _renewal_fails(quay) else 0
     letters = await quay.rows("SELECT user_id FROM letters WHERE template = 'certificate_failing'")
     assert [row.user_id for row in letters] == [quay.person.id]
     shown = await quay.domain(domain["id"])
     assert (shown["state"], shown["failures"]) == ("secured", 4)
     assert names_of(quay.certificate(domain["name"])) == [domain["name"]]
+
+
+async def _renewal_fails(quay: Quay) -> bool:
+    """Whether one that is due now does; the certificate in use ends soon."""
+    await quay.execute("UPDATE certificates SET not_after = now() + interval '5 days'")
+    await quay.execute("UPDATE domains SET certificate_at = now()")
+    await upkeep.order_due(quay.database)
+    (job,) = await quay.run_open()
+    if job["state"] == "succeeded":
+        return False
+    assert job["error"]["code"] == "acme_connection", job
+    return True
 
 
 async def test_it_is_not_asked_for_what_leads_elsewhere(quay: Quay, dns: Dns) -> None:
