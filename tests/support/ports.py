@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 
 from embedded.settings import free_port
 
@@ -18,9 +17,17 @@ def _own(ports: range) -> range:
     return ports[worker * count : (worker + 1) * count]
 
 
+# Two runs at once begin at different places.
+_last = os.getpid()
+
+
 def edge_port() -> int:
+    """Another one each time, until all have been given: whoever asks twice may listen only later."""
+    global _last
     # Not near the end: the next free one is taken.
-    return free_port("127.0.0.1", random.choice(_own(_EDGE)[:-20]))
+    own = _own(_EDGE)[:-20]
+    _last = free_port("127.0.0.1", own[(_last + 1 - own[0]) % len(own)])
+    return _last
 
 
 def app_ports() -> tuple[int, int]:
