@@ -11,25 +11,38 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from backend.backups.settings import BackupSettings
 from backend.billing.countries import is_country
 from backend.billing.invoices.settings import InvoiceSettings
 from backend.billing.money import is_currency
 from backend.billing.payments.settings import PaymentSettings
+from backend.billing.price_settings import PriceSettings
+from backend.cronjobs.settings import CronSettings
 from backend.domains.settings import DomainSettings
 from backend.engines.docker.bases import REGISTRIES, BaseImages
 from backend.mail.servers import SmsGateway, SmtpServer, parse_sender
+from backend.ports.settings import PortSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = BaseImages()
 WEAK_PASSWORDS = frozenset({"", "password", "postgres", "secret", "changeme", "gavan", "admin", "redis"})
 
 
-class Settings(PaymentSettings, DomainSettings, InvoiceSettings):
+class Settings(
+    PaymentSettings,
+    PriceSettings,
+    DomainSettings,
+    InvoiceSettings,
+    CronSettings,
+    PortSettings,
+    BackupSettings,
+):
     # A refusal is printed and logged, and what is refused may be a secret.
     model_config = SettingsConfigDict(
         env_file=ROOT / ".env", extra="ignore", frozen=True, hide_input_in_errors=True
@@ -52,6 +65,9 @@ class Settings(PaymentSettings, DomainSettings, InvoiceSettings):
     engine_socket: Path | None = None
     docker_host: str = "unix:///var/run/docker.sock"
     docker_swarm_address: str = "127.0.0.1"
+    docker_registry: str = ""
+    docker_registry_user: str = ""
+    docker_registry_password: SecretStr | None = None
     build_ca_bundle: Path | None = None
     build_python_image: str = IMAGES.python
     build_node_image: str = IMAGES.node
@@ -60,9 +76,10 @@ class Settings(PaymentSettings, DomainSettings, InvoiceSettings):
     build_static_image: str = IMAGES.static
     build_registries: Annotated[tuple[str, ...], NoDecode] = REGISTRIES
     build_cgroup_parent: str = ""
+    image_max_bytes: int = Field(default=4 * 2**30, gt=0)
+    archive_max_bytes: int = Field(default=256 * 2**20, gt=0)
     build_reserve_bytes: int = Field(default=2 * 2**30, ge=0)
     engine_secret: SecretStr
-    app_ports: Annotated[tuple[int, int], NoDecode] = (20000, 29999)
     data_dir: Path
 
     access_token_expire_minutes: int = Field(default=15, ge=1, le=1440)
@@ -93,6 +110,7 @@ class Settings(PaymentSettings, DomainSettings, InvoiceSettings):
 
     git_allowed_private: Annotated[tuple[str, ...], NoDecode] = ()
     source_check_rate_per_user: str = "60/10minutes"
+    archive_rate_per_user: str = "60/hour"
     fetch_timeout_seconds: float = Field(default=120, gt=0)
     fetch_max_bytes: int = Field(default=512 * 2**20, gt=0)
     app_restarts: int = Field(default=6, ge=0)
@@ -100,11 +118,15 @@ class Settings(PaymentSettings, DomainSettings, InvoiceSettings):
     build_max_bytes: int = Field(default=2 * 2**30, gt=0)
     health_timeout_seconds: float = Field(default=60, gt=0)
     deployments_kept: int = Field(default=3, ge=1)
+    replicas_per_process: int = Field(default=10, ge=1, le=1000)
+    replicas_per_service: int = Field(default=20, ge=1, le=1000)
 
     job_lease_seconds: float = Field(default=15, ge=1)
     job_relay_seconds: float = Field(default=2, ge=0.2)
     reconcile_seconds: float = Field(default=10, ge=0.5)
     services_per_project: int = Field(default=50, ge=1)
+    volumes_per_service: int = Field(default=5, ge=0, le=100)
+    volume_most_gib: int = Field(default=100, ge=1, le=65536)
     projects_per_user: int = Field(default=20, ge=1)
     invitations_per_project: int = Field(default=50, ge=1)
     invitation_rate_per_user: str = "30/hour"
@@ -124,6 +146,13 @@ class Settings(PaymentSettings, DomainSettings, InvoiceSettings):
     coupon_rate_per_user: str = "60/10minutes"
     adjustment_limit_minor: int = Field(default=10_000, ge=0)
     credit_limit_most_minor: int = Field(default=1_000_000, ge=0)
+
+    metrics_seconds: float = Field(default=15, ge=1)
+    metrics_retention_days: int = Field(default=90, ge=7, le=3650)
+    event_retention_days: int = Field(default=90, ge=1, le=3650)
+    console_idle_minutes: float = Field(default=15, gt=0)
+    console_longest_minutes: float = Field(default=240, gt=0)
+    consoles_per_user: int = Field(default=5, ge=1)
 
     audit_retention_days: int = Field(default=365, ge=30, le=36_500)
     sign_in_retention_days: int = Field(default=180, ge=90)
@@ -165,17 +194,6 @@ class Settings(PaymentSettings, DomainSettings, InvoiceSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
-
-    @field_validator("app_ports", mode="before")
-    @classmethod
-    def _is_range(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        low, dash, high = value.partition("-")
-        numbers = value.isascii() and dash and low.isdecimal() and high.isdecimal()
-        if not numbers or not 1024 <= int(low) <= int(high) <= 65535:
-            raise ValueError("must be two ports from 1024 on, the lower one first, as in 20000-29999")
-        return int(low), int(high)
 
     @field_validator("secret_key", "engine_secret")
     @classmethod
@@ -228,6 +246,14 @@ class Settings(PaymentSettings, DomainSettings, InvoiceSettings):
     @classmethod
     def _is_address(cls, value: str) -> str:
         return str(ipaddress.IPv4Address(value))
+
+    @field_validator("docker_registry")
+    @classmethod
+    def _is_registry(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc):
+            raise ValueError("must be http:// or https:// and a host, without a login")
+        return value.rstrip("/")
 
     @model_validator(mode="after")
     def _engine_can_be_reached(self) -> Self:

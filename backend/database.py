@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -138,8 +139,16 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Commits at the end, rolls back on any error. Never hold it over a network call."""
-        async with self._sessions() as session, session.begin():
+        session = self._sessions()
+        try:
             yield session
+            await session.commit()
+        except BaseException:
+            # To its end, even if whoever waits for it is called off once more.
+            await asyncio.shield(session.close())
+            raise
+        # Its connection was given back by the commit: nothing is left to wait for.
+        session.sync_session.close()
 
     @asynccontextmanager
     async def single(self) -> AsyncIterator[AsyncSession]:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
+from uuid import UUID
 
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -172,6 +173,14 @@ def _settings_of(nowhere: Path) -> Settings:
     )
 
 
+def print_backup_key(arguments: argparse.Namespace) -> int:
+    """Needs the master key alone, and no database."""
+    from backend.backups.keys import identity_of
+
+    print(identity_of(get_settings().master_key, arguments.project))
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m backend.manage", description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -198,6 +207,12 @@ def main() -> int:
     rotation.set_defaults(run=rotate_keys)
     stop = commands.add_parser("stop-apps", help="stop customers' services until the panel runs again")
     stop.set_defaults(run=stop_apps)
+    backup_key = commands.add_parser(
+        "backup-key",
+        help="the age identity that opens a project's backups: age -d -i key < object | zstd -d | tar x",
+    )
+    backup_key.add_argument("--project", required=True, type=UUID)
+    backup_key.set_defaults(run=print_backup_key)
     examine = commands.add_parser("examine-engine", help="try whether what isolates customers is in force")
     examine.add_argument("--if", dest="caution", metavar="CODE", help="only where this caution holds")
     examine.set_defaults(run=examine_engine)

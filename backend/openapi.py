@@ -45,6 +45,7 @@ TAGS = [
     {"name": "projects", "description": "Every resource belongs to a project; membership gives access."},
     {"name": "catalogue", "description": "What can be ordered."},
     {"name": "services", "description": "Ordered services: life cycle, deployments, variables, logs."},
+    {"name": "stacks", "description": "Templates of several services, and what is made of them."},
     {"name": "billing", "description": "Prices, balance, usage, invoices and payments of a project."},
     {"name": "jobs", "description": "Accepted work and its progress."},
     {"name": "audit", "description": "What was done, by whom, from where."},

@@ -13,7 +13,10 @@ from loguru import logger
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import retention as audit
+from backend.billing.payments import message_retention as gateway_messages
 from backend.billing.runs import progress as billing_runs
+from backend.consoles import ending as consoles
+from backend.cronjobs import keeping as cron_runs
 from backend.dao.base import BaseDAO
 from backend.database import Base, Database, is_away
 from backend.domains import claiming as domains
@@ -21,9 +24,12 @@ from backend.factors import expiry as factors
 from backend.hooks import deliveries as hooks
 from backend.jobs import relay as jobs
 from backend.mail import retention as mail
+from backend.metrics import retention as metrics
 from backend.oauth import codes, personal, sessions, viewing
 from backend.projects import invitations
 from backend.sources import credentials
+from backend.statuses import outbox as statuses
+from backend.timeline import recording as timeline
 from backend.users import history
 from backend.verificationcodes import codes as verification
 
@@ -43,8 +49,15 @@ KEPT: Mapping[str, Prune] = {
     "idempotency keys": jobs.prune,
     "letters": mail.prune,
     "hook deliveries": hooks.prune,
+    "commit statuses": statuses.prune,
+    "cron runs": cron_runs.prune,
+    "jobs of cron runs": cron_runs.prune_jobs,
     "released domains": domains.prune,
+    "metrics": metrics.prune,
+    "service events": timeline.prune,
+    "consoles": consoles.prune,
     "billing runs": billing_runs.prune,
+    "gateway messages": gateway_messages.prune,
     "audit events": audit.prune,
 }
 LONGEST_SECONDS = 240.0

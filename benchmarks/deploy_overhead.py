@@ -83,7 +83,7 @@ def run() -> Result:
     with fresh_checkout() as checkout, tempfile.TemporaryDirectory(prefix="gavan-bench-") as folder:
         checkout.make("up")
         url = repository(checkout, Path(folder))
-        panel, hand = Panel(checkout, url), Hand(url, Path(folder))
+        panel, hand = Panel(checkout, {"repo_url": url}), Hand(url, Path(folder))
         # Once each for the caches.
         panel.deploy()
         hand.deploy()
@@ -144,8 +144,8 @@ def until_answers(port: int, host: str) -> None:
 class Panel:
     """A customer who orders, visits, and deletes."""
 
-    def __init__(self, checkout: Checkout, url: str) -> None:
-        self._port, self._url, self._count = checkout.port, url, 0
+    def __init__(self, checkout: Checkout, source: dict[str, str]) -> None:
+        self._port, self._source, self._count = checkout.port, source, 0
         # Each deployment reloads the edge, which drops the connections that wait for another request.
         fresh = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.Client(base_url=checkout.panel, trust_env=False, timeout=30, limits=fresh)
@@ -169,25 +169,28 @@ class Panel:
         if job["state"] != "succeeded":
             raise RuntimeError(f"did not succeed: {job}")
 
-    def deploy(self) -> dict[str, float]:
-        """Seconds: the whole until the first 200, and what the deployment says of its steps."""
-        self._count += 1
-        name = f"overhead-{self._count}"
+    def _order(self, name: str) -> Any:
         order = {
             "template_id": "git-app",
             "plan_id": self._plan,
             "name": name,
-            "source": {"repo_url": self._url},
+            "source": self._source,
         }
+        return self._http.post("/api/v1/orders", json=order).raise_for_status().json()
+
+    def deploy(self, *, keep: bool = False) -> dict[str, float]:
+        """Seconds: the whole until the first 200, and what the deployment says of its steps."""
+        self._count += 1
+        name = f"overhead-{self._count}"
         began, clock = time.monotonic(), time.time()
-        accepted = self._http.post("/api/v1/orders", json=order).raise_for_status().json()
+        accepted = self._order(name)
         answered = time.monotonic() - began
         until_answers(self._port, f"{name}.localhost:{self._port}")
         whole = time.monotonic() - began
         self._finished(accepted["job_id"])
         said = self._get(f"/deployments/{accepted['deployment_id']}")
-        deleted = self._http.delete(f"/api/v1/services/{accepted['service_id']}").raise_for_status().json()
-        self._finished(deleted["job_id"])
+        if not keep:
+            self._delete(accepted["service_id"])
         entered = {step["name"]: moment(step["started_at"]) for step in said["steps"]}
         left = {step["name"]: moment(step["finished_at"]) for step in said["steps"]}
         return {
@@ -197,6 +200,25 @@ class Panel:
             **{name: left[name] - entered[name] for name in STEPS},
             "said live": moment(said["finished_at"]) - clock,
         }
+
+    def deploy_many(self, count: int) -> None:
+        """Order them all, then wait until each answers."""
+        first = self._count + 1
+        names = [f"overhead-{number}" for number in range(first, first + count)]
+        accepted = [self._order(name) for name in names]
+        self._count += count
+        for name, order in zip(names, accepted, strict=True):
+            self._finished(order["job_id"])
+            until_answers(self._port, f"{name}.localhost:{self._port}")
+
+    def delete_all(self) -> None:
+        while services := self._get("/services")["items"]:
+            for service in services:
+                self._delete(service["id"])
+
+    def _delete(self, service_id: str) -> None:
+        deleted = self._http.delete(f"/api/v1/services/{service_id}").raise_for_status().json()
+        self._finished(deleted["job_id"])
 
 
 def moment(text: str) -> float:

@@ -1,8 +1,8 @@
 """`rating_million`: rating of 1,000,000 usage records against one SQL aggregate of them.
 
 1,389 services at three prices that ran for the thirty days of a month, read out each hour; 100 of them
-changed their plan in the middle. The aggregate sums seconds by service, price and day, which rating does too,
-and then prices, caps, rounds and writes what each day costs. Aggregate and rating take turns.
+changed their plan in the middle. The aggregate sums seconds by service, price, quantity and day, which rating
+does too, and then prices, caps, rounds and writes what each day costs. Aggregate and rating take turns.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ SERVICES = 1_389
 ROUNDS = 5
 SERVICES_OF_ALL = """
 WITH project AS (INSERT INTO projects (id, name) VALUES (uuidv7(), 'usage') RETURNING id)
-INSERT INTO services (id, project_id, name, template_id, plan_id, repo_url, root, health_path,
-                      desired, status, deployments_count)
-SELECT uuidv7(), project.id, 'service-' || n, 'git-app', 'dinghy', 'https://git.example.com/app.git', '', '/',
-       'running', 'running', 1
+INSERT INTO services (id, project_id, name, template_id, plan_id, source_kind, repo_url, root,
+                      build_options, health_path, health_kind, restart_policy, public, desired, status,
+                      deployments_count)
+SELECT uuidv7(), project.id, 'service-' || n, 'git-app', 'dinghy', 'git',
+       'https://git.example.com/app.git',
+       '', '{}', '/', 'http', 'always', true, 'running', 'running', 1
 FROM project, generate_series(1, $1::int) n
 """
 PRICES = """
@@ -51,7 +53,7 @@ FROM generate_series(0, 719) AS hour, service, price,
 ORDER BY hour, n
 """
 AGGREGATE = """
-SELECT service_id, meter, price_id, day, sum(seconds) FROM usage_records GROUP BY 1, 2, 3, 4
+SELECT service_id, meter, price_id, quantity, day, sum(seconds) FROM usage_records GROUP BY 1, 2, 3, 4, 5
 """
 ANEW = """
 ALTER TABLE usage_charges DISABLE TRIGGER ALL;

@@ -26,8 +26,11 @@ NAMES = (
     "EDGE_TEMP_DIR",
     "EDGE_ROUTES_FILE",
     "EDGE_DOMAINS_FILE",
+    "EDGE_UPSTREAMS_FILE",
+    "EDGE_STREAMS_FILE",
     "EDGE_CERTIFICATES",
     "EDGE_CHALLENGES",
+    "EDGE_TRAFFIC_LOG",
     "PANEL_HOSTS",
     "API_UPSTREAM",
     "FRONTEND_ROOT",
@@ -108,12 +111,15 @@ def values(layout: Layout, env: Mapping[str, str]) -> dict[str, str]:
 
 
 def beside_routes(env: Mapping[str, str]) -> dict[str, Path]:
-    """What of customers' domains the panel writes for the edge, as `backend.domains.settings` has it."""
+    """What the panel and the edge give each other, as `backend.domains.settings` has it."""
     routes = Path(env["EDGE_ROUTES_FILE"])
     return {
         "EDGE_DOMAINS_FILE": routes.with_name("domains.map"),
+        "EDGE_UPSTREAMS_FILE": routes.with_name("upstreams.conf"),
+        "EDGE_STREAMS_FILE": routes.with_name("streams.conf"),
         "EDGE_CERTIFICATES": routes.with_name("certificates"),
         "EDGE_CHALLENGES": routes.with_name("challenges"),
+        "EDGE_TRAFFIC_LOG": routes.with_name("traffic.log"),
     }
 
 
@@ -125,6 +131,8 @@ def prepare(layout: Layout, env: Mapping[str, str]) -> bool:
     routes.touch()
     files = beside_routes(env)
     files["EDGE_DOMAINS_FILE"].touch()
+    files["EDGE_UPSTREAMS_FILE"].touch()
+    files["EDGE_STREAMS_FILE"].touch()
     if env.get("EDGE_TLS_ADDRESS"):
         # Not for the other parts, which start without it.
         from backend.domains.edgefiles import CertificateFiles

@@ -40,6 +40,8 @@ def _api(layout: Layout, env: Environment) -> list[str]:
         *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
         # Open event streams must not hold up a restart.
         *("--timeout-graceful-shutdown", "3"),
+        # A console's messages are small; before its ticket anybody may send one.
+        *("--ws-max-size", "65536"),
     )
 
 
@@ -95,6 +97,8 @@ PARTS = (
     Part("api", _api),
     Part("worker", _worker("worker", "default,billing,monitoring,email,ai", 1)),
     Part("deployer", _worker("deployer", "deploy,domains", 3)),
+    Part("cron", _worker("cron", "cron", 1)),
+    Part("keeper", _worker("keeper", "backups", 1)),
     Part("beat", _beat),
 )
 BY_NAME = {part.name: part for part in PARTS}

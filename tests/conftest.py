@@ -7,6 +7,7 @@ import os
 pytest_plugins = [
     "tests.support.backing",
     "tests.support.stack",
+    "tests.support.containerstack",
     "tests.support.mailbox",
     "tests.support.clocks",
     "tests.support.coffer",

@@ -18,6 +18,8 @@ class Action(StrEnum):
     APPLICATION_SECRET_ROTATED = "application.secret_rotated"
     APPLICATION_DELETED = "application.deleted"
 
+    ARCHIVE_UPLOADED = "archive.uploaded"
+
     AUDIT_PRUNED = "audit.pruned"
 
     AUTO_TOP_UP_SET = "auto_top_up.set"
@@ -32,10 +34,19 @@ class Action(StrEnum):
 
     CATALOGUE_CHANGED = "catalogue.changed"
 
+    CONSOLE_OPENED = "console.opened"
+    CONSOLE_CLOSED = "console.closed"
+
     COUPON_CREATED = "coupon.created"
     COUPON_ENDED = "coupon.ended"
 
     DEPLOY_KEY_CREATED = "deploy_key.created"
+
+    CRON_JOB_CREATED = "cron_job.created"
+    CRON_JOB_UPDATED = "cron_job.updated"
+    CRON_JOB_DELETED = "cron_job.deleted"
+    CRON_JOB_RUN = "cron_job.run"
+    CRON_RUN_CANCELLED = "cron_run.cancelled"
 
     DOMAIN_ADDED = "domain.added"
     DOMAIN_UPDATED = "domain.updated"
@@ -82,6 +93,8 @@ class Action(StrEnum):
     PAYMENT_RECORDED = "payment.recorded"
     PAYMENT_DISPUTED = "payment.disputed"
     PAYMENT_REFUNDED = "payment.refunded"
+    PAYMENT_REFUND_ENDED = "payment.refund_ended"
+    PAYMENT_REVIEWED = "payment.reviewed"
     PAYMENT_METHOD_ASKED = "payment_method.asked"
     PAYMENT_METHOD_PREFERRED = "payment_method.preferred"
     PAYMENT_METHOD_REMOVED = "payment_method.removed"
@@ -100,15 +113,35 @@ class Action(StrEnum):
     PRICE_ADDED = "price.added"
     PRICE_WITHDRAWN = "price.withdrawn"
 
+    NODE_AVAILABILITY_CHANGED = "node.availability_changed"
+    NODE_LABELS_CHANGED = "node.labels_changed"
+    NODE_TOKEN_SHOWN = "node.token_shown"
+    NODE_TOKEN_ROTATED = "node.token_rotated"
+    NODE_REMOVED = "node.removed"
+
     ROLE_CREATED = "role.created"
     ROLE_UPDATED = "role.updated"
     ROLE_DELETED = "role.deleted"
 
     SERVICE_ORDERED = "service.ordered"
     SERVICE_UPDATED = "service.updated"
+    SERVICE_SCALED = "service.scaled"
     SERVICE_VARIABLES_REPLACED = "service.variables_replaced"
+    SERVICE_VARIABLE_REVEALED = "service.variable_revealed"
+    SERVICE_FILE_SET = "service.file_set"
+    SERVICE_FILE_REVEALED = "service.file_revealed"
+    SERVICE_FILE_REMOVED = "service.file_removed"
+    SERVICE_VOLUME_ADDED = "service.volume_added"
+    SERVICE_VOLUME_GROWN = "service.volume_grown"
+    SERVICE_VOLUME_REMOVAL_ASKED = "service.volume_removal_asked"
+    SERVICE_VOLUME_KEPT = "service.volume_kept"
+    SERVICE_PORT_OPENED = "service.port_opened"
+    SERVICE_PORT_CLOSED = "service.port_closed"
     SERVICE_SOURCE_TOKEN_SET = "service.source_token_set"
     SERVICE_SOURCE_TOKEN_REMOVED = "service.source_token_removed"
+    SERVICE_ARCHIVE_UPLOADED = "service.archive_uploaded"
+    SERVICE_REGISTRY_LOGIN_SET = "service.registry_login_set"
+    SERVICE_REGISTRY_LOGIN_REMOVED = "service.registry_login_removed"
     SERVICE_DEPLOY_KEY_MADE = "service.deploy_key_made"
     SERVICE_DEPLOY_KEY_REMOVED = "service.deploy_key_removed"
     SERVICE_HOST_KEY_FORGOTTEN = "service.host_key_forgotten"
@@ -118,6 +151,13 @@ class Action(StrEnum):
     SERVICE_WEBHOOK_SECRET_SET = "service.webhook_secret_set"
     SERVICE_DEPLOY_HOOK_SET = "service.deploy_hook_set"
     SERVICE_DEPLOY_HOOK_REVOKED = "service.deploy_hook_revoked"
+    SERVICE_PREVIEWS_CHANGED = "service.previews_changed"
+    SERVICE_PREVIEW_MADE = "service.preview_made"
+    SERVICE_STATUSES_CHANGED = "service.statuses_changed"
+    SERVICE_BACKUP_ASKED = "service.backup_asked"
+    SERVICE_BACKUP_REMOVED = "service.backup_removed"
+    SERVICE_BACKUP_PLAN_CHANGED = "service.backup_plan_changed"
+    SERVICE_RESTORE_ASKED = "service.restore_asked"
     SERVICE_STOPPED = "service.stopped"
     SERVICE_STARTED = "service.started"
     SERVICE_RESTARTED = "service.restarted"
@@ -134,6 +174,12 @@ class Action(StrEnum):
     SESSION_TOKEN_REUSED = "session.token_reused"
 
     SIGNING_KEY_ROTATED = "signing_key.rotated"
+
+    STACK_ORDERED = "stack.ordered"
+    STACK_DEPLOYED = "stack.deployed"
+    STACK_UPGRADED = "stack.upgraded"
+    STACK_SECRET_REVEALED = "stack.secret_revealed"
+    STACK_DELETED = "stack.deleted"
 
     TAX_RATE_ADDED = "tax_rate.added"
     TAX_RATE_REMOVED = "tax_rate.removed"

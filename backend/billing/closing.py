@@ -26,6 +26,10 @@ async def obstacle(session: AsyncSession, project_id: UUID) -> Conflict | None:
     await AutoTopUpDAO(session).locked(project_id)
     if await dao.any_payment(project_id):
         return Conflict("A payment or a refund is under way. Wait until it ends.", code="payment_open")
+    if await dao.any_usage(project_id):
+        return Conflict(
+            "What its services used is being charged. Try again in a few minutes.", code="usage_unbilled"
+        )
     currencies = {row.currency for row in await AccountsDAO(session).of_project(project_id)}
     there = [await standing.locked(session, project_id, one) for one in sorted(currencies)]
     if any(one.due or one.balance < 0 for one in there):

@@ -1,4 +1,4 @@
-"""What can be ordered: plans (how much) and templates (what). Prices are `backend.billing.prices`."""
+"""What can be ordered: plans (how much), templates (what), add-ons. Prices are `backend.billing.prices`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,22 @@ class Plan(Timestamps, Base):
     disk_bytes: Mapped[int] = mapped_column(BigInteger)
     cpu_millis: Mapped[int] = mapped_column(Integer)
     pids: Mapped[int] = mapped_column(Integer)
+    traffic_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Included in a month, of each unit; null: as much as there is."""
+
+
+class Addon(Timestamps, Base):
+    """What a service may have beside its plan. Its id is the meter that counts it (`billing.metering`)."""
+
+    __tablename__ = "addons"
+    __table_args__ = (CheckConstraint("id IN ('volume','address','backup','traffic')", name="id"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    position: Mapped[int] = mapped_column(SmallInteger)
+    active: Mapped[bool]
+    unit: Mapped[str] = mapped_column(String(20))
+    """What its price is for one of: `GiB` or `piece`."""
+    title: Mapped[dict[str, str]] = mapped_column(JSONB)
 
 
 class Template(Timestamps, Base):

@@ -11,13 +11,14 @@ import asyncio
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     CursorResult,
     Executable,
     Insert,
@@ -32,8 +33,11 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
+from backend.dao.fixed import Fixed
 from backend.database import Base
 
 BATCH = 5_000
@@ -130,6 +134,21 @@ class BaseDAO(Store[Any, M]):
         result = await self.session.execute(statement, parameters)
         return result.rowcount if isinstance(result, CursorResult) else 0
 
+    async def run_fixed(self, statement: Fixed, values: Mapping[str, Any]) -> int:
+        """`execute` for what much goes through: the driver's own cursor, in the same transaction."""
+        arguments = statement.arguments(values)
+
+        def run(session: Session) -> int:
+            connection = session.connection()
+            cursor = connection.connection.cursor()
+            try:
+                cursor.execute(statement.sql, arguments)
+            except connection.dialect.loaded_dbapi.Error as error:
+                raise _as_raised(connection, statement.sql, error) from error
+            return cursor.rowcount
+
+        return await self.session.run_sync(run)
+
     async def delete_some(self, condition: ColumnElement[bool], limit: int = BATCH) -> int:
         """Delete at most so many rows that meet the condition, passing over those that are in use."""
         key = inspect(self.model).primary_key[0]
@@ -159,6 +178,20 @@ def _inserting(shapes: tuple[tuple[Table, tuple[str, ...]], ...]) -> Insert:
         for at, (table, columns) in enumerate(shapes)
     )
     return last.add_cte(*(one.cte(f"row_{at}") for at, one in enumerate(others)))
+
+
+def _as_raised(connection: Connection, sql: str, error: Exception) -> BaseException:
+    """What a statement raises that is run in the usual way."""
+    dialect = connection.dialect
+    away = dialect.is_disconnect(error, None, None)  # type: ignore[arg-type]
+    if away:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        *(sql, None, error, dialect.loaded_dbapi.Error),
+        hide_parameters=True,
+        connection_invalidated=away,
+        dialect=dialect,
+    )
 
 
 class LocalFiles(Store[str, bytes]):

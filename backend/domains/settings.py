@@ -76,9 +76,22 @@ class DomainSettings(BaseSettings):
         return None if value == "" else value
 
     @property
+    def edge_traffic_log(self) -> Path:
+        """What the edge writes for `backend.billing.traffic` to count."""
+        return self.edge_routes_file.with_name("traffic.log")
+
+    @property
     def edge_domains_file(self) -> Path:
         """Beside the routes, as all that the edge reads."""
         return self.edge_routes_file.with_name("domains.map")
+
+    @property
+    def edge_upstreams_file(self) -> Path:
+        return self.edge_routes_file.with_name("upstreams.conf")
+
+    @property
+    def edge_streams_file(self) -> Path:
+        return self.edge_routes_file.with_name("streams.conf")
 
     @property
     def edge_certificates_dir(self) -> Path:

@@ -14,11 +14,34 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from backend.engines.access import Access as Access
 from backend.engines.errors import EngineError as EngineError
 from backend.engines.errors import Reason as Reason
 from backend.engines.errors import Retry as Retry
+from backend.engines.insight import Insight as Insight
+from backend.engines.insight import Terminal as Terminal
+from backend.engines.insight import UnitExit as UnitExit
+from backend.engines.insight import UnitStats as UnitStats
+from backend.engines.loglines import BadCursor as BadCursor
+from backend.engines.loglines import LogFound as LogFound
+from backend.engines.loglines import LogLine as LogLine
+from backend.engines.loglines import LogPage as LogPage
+from backend.engines.mounts import SecretFile as SecretFile
+from backend.engines.mounts import Volume as Volume
+from backend.engines.mounts import VolumeMount as VolumeMount
+from backend.engines.mounts import VolumeSpec as VolumeSpec
+from backend.engines.mounts import VolumeStore
+from backend.engines.mounts import VolumeUsage as VolumeUsage
+from backend.engines.nodes import NodeKeeper
+from backend.engines.scale import ONE_WEB, WEB, unit_name
+from backend.engines.scale import HealthKind as HealthKind
+from backend.engines.scale import ProcessSpec as ProcessSpec
+from backend.engines.scale import Restart as Restart
+from backend.engines.tasks import TaskResult as TaskResult
+from backend.engines.tasks import TaskRunner
+from backend.engines.tasks import TaskSpec as TaskSpec
 
 Report = Callable[[str], Awaitable[None]]
 """Takes one line of the deployment's log, without the newline."""
@@ -36,27 +59,46 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class FetchSpec:
-    """A git source: `ref` is a branch, a tag or a commit, None the default branch; `commit` pins what an
-    earlier attempt resolved."""
+    """A source. Of git, `ref` is a branch, a tag or a commit, None the default branch. `commit` pins what an
+    earlier attempt resolved: a commit, or the digest of an image or archive."""
 
     deployment_id: str
     service_id: str
     url: str
+    """Of a repository; the name of an image; how its owner calls an archive."""
     ref: str | None = None
     commit: str | None = None
     root: str = ""
     """The folder that is deployed, as `apps/web`; nothing beside it is written."""
     access: Access | None = None
+    kind: Literal["git", "image", "archive"] = "git"
+    archive_id: str = ""
+    """Of the uploaded file in the engine's home."""
+    project_id: str = ""
+    """Whose images that are here already need not be fetched again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    commit: str
-    """Full hexadecimal object id."""
-    subject: str
+    commit: str | None
+    """Full hexadecimal object id; only git has one."""
+    subject: str | None
     """First line of the commit message, at most 200 characters."""
     host_key: str | None = None
     """Of an ssh server that was visited for the first time: give it as `Access.host_key` from now on."""
+    digest: str | None = None
+    """`sha256:…` of an image or an archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """Of a build by a Dockerfile."""
+
+    dockerfile: str = ""
+    """Its path in the source, if it is not `Dockerfile`."""
+    target: str = ""
+    """The stage that is built, if not the last one."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +108,24 @@ class BuildSpec:
     project_id: str
     """Build caches are kept per project: what one customer's build writes, no other reads."""
     limits: Limits
+    options: BuildOptions = BuildOptions()
+    logins: tuple[Access, ...] = ()
+    """To registries of base images; each is shown to its `origin`, the registry's host, alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     kind: str
-    """What was recognised: `procfile`, `python`, `node`, `go`, `static`, or `dockerfile`, the tree's own."""
+    """What was recognised: `procfile`, `python`, `node`, `go`, `static`, or `dockerfile`, the tree's own;
+    `image` for one that needs no building."""
     command: str
     """The command line that serves the app; `PORT` is in its environment. An image runs its own instead."""
     size_bytes: int
+    processes: Mapping[str, str] = field(default_factory=dict)
+    """Command by name of what else the source says it runs, as a Procfile's `worker`; `release`, if it has
+    one, among them."""
+    port: int | None = None
+    """On which it says that it listens; None for the engine's usual one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +135,10 @@ class CheckSpec:
     deployment_id: str
     service_id: str
     health_path: str = "/"
+    health: HealthKind = HealthKind.HTTP
+    health_command: str = ""
+    port: int | None = None
+    """On which the app in a container listens, if not on the engine's usual one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +152,18 @@ class ReleaseSpec(CheckSpec):
     command: str
     limits: Limits
     env: Mapping[str, str] = field(repr=False)
+    processes: tuple[ProcessSpec, ...] = ONE_WEB
+    restart: Restart = Restart.ALWAYS
+    user: str = ""
+    """Of the image, as whom it runs; empty for the one that it says itself."""
+    volumes: tuple[VolumeMount, ...] = ()
+    """Whose data all releases of the service see. Two that write at once would harm it: the old one is
+    stopped before the new one starts."""
+    files: tuple[SecretFile, ...] = ()
 
 
 class UnitState(enum.StrEnum):
-    """A unit is one running release. `BACKOFF` is between two restarts, `FATAL` is given up."""
+    """`BACKOFF` is between two restarts, `FATAL` is given up, `EXITED` is not started again on purpose."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -116,35 +179,26 @@ ALIVE = frozenset({UnitState.STARTING, UnitState.RUNNING, UnitState.BACKOFF})
 
 @dataclass(frozen=True, slots=True)
 class Unit:
+    """One running copy of one process of a release."""
+
     deployment_id: str
     service_id: str
     state: UnitState
     address: str
-    """`host:port` on which the release listens, or will."""
+    """`host:port` on which the unit listens, or will; empty unless its process is `web`."""
     pid: int | None = None
     started_at: datetime | None = None
     reason: Reason | None = None
     """Why it is not running."""
     listening: bool | None = None
     """Whether the unit itself, and nobody else, listens at `address`; None where it was not looked at."""
+    process: str = WEB
+    replica: int = 1
+    """Counts a process's units from 1."""
 
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    cursor: str
-    """Opaque position just behind this line."""
-    text: str
-    deployment_id: str
-    """Of the release that printed it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogPage:
-    lines: list[LogLine]
-    next: str
-    """Ask with it for what comes later; stable across rotation."""
-    truncated: bool = False
-    """The asked position is gone (rotated away); the page begins at the oldest kept line."""
+    @property
+    def name(self) -> str:
+        return unit_name(self.process, self.replica)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +217,13 @@ class EngineInfo:
     warnings: list[Caution]
 
 
-class Engine(ABC):
+class Engine(VolumeStore, TaskRunner, Insight, NodeKeeper, ABC):
     """Errors are `EngineError`; cancelling the awaiting task ends what the call started."""
 
     name: str
+    abilities: frozenset[str] = frozenset()
+    """What it can beyond the rest of this contract: `images`, `replicas`, `volumes`, `console`, `metrics`,
+    `ports`, `tasks`, `nodes`. What an engine cannot is declined with 409 `not_supported_here`."""
 
     @abstractmethod
     async def info(self) -> EngineInfo: ...
@@ -182,10 +239,15 @@ class Engine(ABC):
     async def fetch(self, spec: FetchSpec, report: Report) -> Fetched:
         """Put the source of `spec` into the deployment's folder. A second call starts over.
 
-        Codes: source_forbidden, source_unreachable (retry), source_auth_required, source_auth_failed,
-        source_host_key_changed, source_not_found, source_branch_missing, source_root_missing,
-        source_submodule_failed, source_empty, source_too_large, source_timeout.
+        Codes: source_unsupported (this engine has no such sources), archive_invalid, source_forbidden,
+        source_unreachable (retry), source_auth_required, source_auth_failed, source_host_key_changed,
+        source_not_found, source_branch_missing, source_root_missing, source_submodule_failed, source_empty,
+        source_too_large, source_timeout.
         """
+
+    async def architecture(self) -> str:
+        """Of the machines that images run on, as registries say it. Only with the ability `images`."""
+        raise NotImplementedError
 
     @abstractmethod
     async def build(self, spec: BuildSpec, report: Report) -> Built:
@@ -196,20 +258,35 @@ class Engine(ABC):
 
     @abstractmethod
     async def start(self, spec: ReleaseSpec, report: Report) -> Unit:
-        """Start the release beside what serves now; returns the present unit when it runs already.
+        """Start the release's units beside what serves now; those that run already are left alone.
+        Returns the first of `web`.
 
         Codes: release_missing (its files are gone), engine_unavailable (retry).
         """
 
     @abstractmethod
     async def wait_healthy(self, spec: CheckSpec, report: Report, *, timeout: float) -> Unit:
-        """Return once the unit answers below 500 on `health_path`, twice in a row.
+        """Return once all units of the release are well, with the first of `web`.
 
+        Each of `web` answers twice in a row, below 500 on `health_path`; or takes connections, or its
+        `health_command` ends with 0. The others have stayed up for some seconds.
         Codes: unit_exited, unit_not_listening, health_failed. The message quotes the unit's last log lines.
         """
 
     @abstractmethod
-    async def inspect(self, deployment_id: str) -> Unit | None: ...
+    async def scale(self, spec: ReleaseSpec, report: Report) -> list[Unit]:
+        """Have just the units that `spec.processes` names: start what is missing, end and forget the rest.
+
+        The others run on, with what they were started with. Codes: as `start`.
+        """
+
+    @abstractmethod
+    async def inspect(self, deployment_id: str) -> Unit | None:
+        """The first unit of `web`, or for want of it of what there is."""
+
+    @abstractmethod
+    async def release_units(self, deployment_id: str) -> list[Unit]:
+        """All units of one release, as `units` says of all releases."""
 
     @abstractmethod
     async def units(self) -> list[Unit]:
@@ -217,7 +294,7 @@ class Engine(ABC):
 
     @abstractmethod
     async def restart(self, deployment_id: str) -> Unit:
-        """End the unit's process and start it again; also revives a `FATAL` or stopped one."""
+        """End all units of the release and start them again; also revives `FATAL` and stopped ones."""
 
     @abstractmethod
     async def stop(self, deployment_id: str) -> None:
@@ -270,6 +347,21 @@ class Engine(ABC):
     @abstractmethod
     async def read_log(self, service_id: str, *, after: str | None, limit: int) -> LogPage:
         """What the service's releases printed. `after=None` gives the newest `limit` lines."""
+
+    @abstractmethod
+    async def search_log(
+        self,
+        service_id: str,
+        matches: Callable[[str], bool],
+        *,
+        unit: str | None,
+        before: str | None,
+        limit: int,
+    ) -> LogFound:
+        """Those lines (of one unit) that match, the newest first, as far as one call looks: maybe none.
+
+        `before` is where an earlier call ended. Raises BadCursor when it is none.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,8 +277,13 @@ class Build:
         size = folder_size([self._at.tree])
         if size > self._bounds.max_bytes:
             raise self._too_large()
-        built = Built(plan.kind, command, size)
-        facts = {"kind": built.kind, "command": built.command, "size_bytes": built.size_bytes}
+        built = Built(plan.kind, command, size, plan.processes)
+        facts = {
+            "kind": built.kind,
+            "command": built.command,
+            "size_bytes": built.size_bytes,
+            "processes": plan.processes,
+        }
         write_atomically(self._at.built, json.dumps(facts).encode())
         # A second call returns the facts above; the source is not needed again.
         with contextlib.suppress(OSError):
@@ -291,7 +296,7 @@ def finished(at: Deployment) -> Built | None:
     facts = read_json(at.built)
     if facts is None or not at.app.is_dir():
         return None
-    return Built(facts["kind"], facts["command"], facts["size_bytes"])
+    return Built(facts["kind"], facts["command"], facts["size_bytes"], facts.get("processes", {}))
 
 
 def _status_words(status: int) -> str:

@@ -9,12 +9,14 @@ import re
 import shlex
 import stat
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backend.engines import procfile
 from backend.engines.base import EngineError
+from backend.engines.scale import WEB
 
 READ_LIMIT = 1 << 20
 STATIC_FOLDERS = (".", "public")
@@ -45,6 +47,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     go: str | None = None
     """The package that is built, as `go build` takes it; `./...` for all of a Procfile's."""
+    processes: Mapping[str, str] = field(default_factory=dict)
+    """As in `Built`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,15 @@ def nothing_found() -> EngineError:
 
 def detect(root: Path) -> Plan:
     """What lies in `root`. Raises `app_unrecognised`, whose message says what is looked for."""
-    web = _procfile(root)
+    named = _procfile(root)
     python = _python(root)
     package = _package(root)
     node = _node(root, package) if package else None
     go = is_file(root / "go.mod")
-    if web is not None:
-        return Plan("procfile", python, node, web, go="./..." if go else None)
+    if named is not None:
+        others = {name: command for name, command in named.items() if name != WEB}
+        every = "./..." if go else None
+        return Plan("procfile", python, node, named[WEB], go=every, processes=others)
     if python is not None and (python_entry(root) or not package):
         if python_entry(root) is None:
             raise unrecognised(
@@ -138,9 +144,10 @@ def read_text(root: Path, name: str, limit: int = READ_LIMIT) -> str | None:
         descriptor = os.open(root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return None
         return file.read(limit).decode("utf-8-sig", "replace")
 
 
@@ -151,14 +158,19 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def _procfile(root: Path) -> str | None:
+def other_processes(root: Path) -> dict[str, str]:
+    """Of the Procfile, if there is one, for an app whose `web` is said elsewhere."""
+    named = procfile.read(read_text(root, "Procfile") or "")
+    return {name: command for name, command in named.items() if name != WEB}
+
+
+def _procfile(root: Path) -> dict[str, str] | None:
     text = read_text(root, "Procfile")
     if text is None:
         return None
-    for line in text.splitlines():
-        name, _, command = line.partition(":")
-        if name.strip() == "web" and command.strip():
-            return command.strip()
+    named = procfile.read(text)
+    if WEB in named:
+        return named
     message = "The Procfile has no line `web: <command>`, which says how to start the app."
     raise unrecognised(message, "procfile_without_web")
 

@@ -1,4 +1,4 @@
-"""The child process that fetches a git source: `python -m backend.engines.fetch`.
+"""The child process that fetches a source: `python -m backend.engines.fetch`.
 
 Reads one JSON request from stdin, secrets included, and prints JSON lines: `{"line"}` for the deployment's
 log, at last `{"fetched"}`, for a request without a folder `{"found"}`, or `{"error"}`. It runs apart so that
@@ -28,11 +28,13 @@ from dulwich.objects import Commit, ObjectID
 from backend.engines import submodules
 from backend.engines.access import Access
 from backend.engines.addresses import Allowed, Remote, Resolver, check_url, system_resolver
+from backend.engines.archivefetch import ArchiveFetch
 from backend.engines.checkout import Checkout, Read, find_commit, find_folder
 from backend.engines.errors import EngineError, Retry
 from backend.engines.gitguard import Guard, too_large, unreachable
 from backend.engines.gitremote import GuardedGitClient
 from backend.engines.gitwants import DumbServer, Wants
+from backend.engines.imagefetch import ImageFetch
 from backend.engines.text import clean_line, human_size
 
 MEMORY = 1 << 30
@@ -70,9 +72,8 @@ def answer(
 ) -> dict[str, Any]:
     """The last message for a request; a failure is an answer too."""
     try:
-        if "folder" not in request:
-            return {"found": _Fetch(request, say, resolver).look()}
-        return {"fetched": _Fetch(request, say, resolver).fetch()}
+        source = _source(request, say, resolver)
+        return {"fetched": source.fetch()} if "folder" in request else {"found": source.look()}
     except Exception as error:
         failure = _explained(error, request["max_bytes"])
     said = {"code": failure.code, "message": failure.message, "parameters": failure.parameters}
@@ -94,7 +95,17 @@ def _explained(error: Exception, max_bytes: int) -> EngineError:
     return unreachable("The server does not answer like a git server.", "not_git", retry=False)
 
 
-class _Fetch:
+def _source(
+    request: dict[str, Any], say: Callable[[str], None], resolver: Resolver
+) -> GitFetch | ImageFetch | ArchiveFetch:
+    if request.get("kind") == "image":
+        return ImageFetch(request, say, resolver)
+    if request.get("kind") == "archive":
+        return ArchiveFetch(request, say)
+    return GitFetch(request, say, resolver)
+
+
+class GitFetch:
     def __init__(self, request: dict[str, Any], say: Callable[[str], None], resolver: Resolver) -> None:
         self._request, self._say = request, say
         access = Access(**request["access"]) if request.get("access") else None

@@ -14,7 +14,7 @@ from typing import Any
 
 from loguru import logger
 
-from backend.engines import processes, sandbox
+from backend.engines import imagenames, processes, sandbox
 from backend.engines.addresses import Allowed, check_url
 from backend.engines.base import Access, EngineError, Fetched, FetchSpec, Report, Retry
 from backend.engines.gitguard import too_large
@@ -26,6 +26,20 @@ ROOT = Path(__file__).resolve().parents[2]
 LONGEST_MESSAGE = 1 << 20
 LOOK_BYTES = 64 * 2**20
 """Of a list of branches and tags, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBounds:
+    """What images are fetched within."""
+
+    architecture: str
+    """Of the nodes, as registries say it: `amd64`, `arm64`, …"""
+    timeout: float
+    max_bytes: int
+    reserve_bytes: int
+    """Of the disk, which stay free."""
+    held: frozenset[str] = frozenset()
+    """Digests of those whose layers are here, and need not be fetched."""
 
 
 class Fetcher:
@@ -46,8 +60,15 @@ class Fetcher:
         """Refuse at once what can be told to be wrong without the network: `source_forbidden`."""
         check_url(url, self._allowed)
 
-    async def fetch(self, spec: FetchSpec, report: Report) -> Fetched:
-        self.check_url(spec.url)
+    def check(self, spec: FetchSpec) -> None:
+        """The same of any kind of source."""
+        if spec.kind == "git":
+            self.check_url(spec.url)
+        elif spec.kind == "image":
+            imagenames.check(spec.url, self._allowed)
+
+    async def fetch(self, spec: FetchSpec, report: Report, images: ImageBounds | None = None) -> Fetched:
+        self.check(spec)
         at = self._layout.deployment(spec.deployment_id)
         staging = await asyncio.to_thread(self._prepare, at, spec)
         request = {
@@ -59,13 +80,26 @@ class Fetcher:
             "folder": str(staging),
             "allowed_private": list(self._allowed_private),
             "max_bytes": self._max_bytes,
+            "kind": spec.kind,
         }
+        timeout, most = self._timeout, self._max_bytes
+        if spec.kind == "archive":
+            request["archive"] = str(self._layout.archive(spec.archive_id))
+        elif spec.kind == "image":
+            assert images is not None
+            timeout, most = images.timeout, images.max_bytes
+            request |= {
+                "architecture": images.architecture,
+                "max_bytes": most,
+                "reserve_bytes": images.reserve_bytes,
+                "held": sorted(images.held),
+            }
         try:
             marker = self._marker("fetch", at.id)
-            done = await _ask_child(request, staging, self._timeout, self._max_bytes, report, marker)
+            done = await _ask_child(request, staging, timeout, most, report, marker)
             fetched = done["fetched"]
             await asyncio.to_thread(os.rename, staging / "tree", at.source)
-            return Fetched(fetched["commit"], fetched["subject"], fetched["host_key"])
+            return Fetched(fetched["commit"], fetched["subject"], fetched["host_key"], fetched.get("digest"))
         finally:
             await asyncio.shield(asyncio.to_thread(remove_tree, staging))
 
@@ -97,9 +131,13 @@ class Found:
     commit: str | None
     """None for one that only the repository's history can tell of."""
     kind: str
-    """What `ref` is: `default`, `branch`, `tag` or `commit`."""
+    """What `ref` is: `default`, `branch`, `tag` or `commit`; or the source, `image` or `archive`."""
     host_key: str | None
     """As `Fetched.host_key`."""
+    digest: str | None = None
+    """Of an image: what its name stands for now."""
+    files: int = 0
+    """In an archive."""
 
 
 async def look(
@@ -114,10 +152,42 @@ async def look(
         "allowed_private": list(allowed_private),
         "max_bytes": LOOK_BYTES,
     }
+    return await _look(request, timeout, LOOK_BYTES)
+
+
+async def look_at_image(
+    name: str,
+    access: Access | None,
+    *,
+    architecture: str,
+    allowed_private: Sequence[str],
+    max_bytes: int,
+    timeout: float,
+) -> Found:
+    """Ask a registry for an image without fetching it."""
+    imagenames.check(name, Allowed.parse(allowed_private))
+    request = {
+        "kind": "image",
+        "url": name,
+        "access": asdict(access) if access else None,
+        "allowed_private": list(allowed_private),
+        "architecture": architecture,
+        "max_bytes": max_bytes,
+    }
+    return await _look(request, timeout, LOOK_BYTES)
+
+
+async def look_at_archive(path: Path, *, max_bytes: int, timeout: float) -> Found:
+    """Read an archive through without unpacking it. Raises what `Fetcher.fetch` would."""
+    request = {"kind": "archive", "archive": str(path), "max_bytes": max_bytes}
+    return await _look(request, timeout, max_bytes)
+
+
+async def _look(request: dict[str, Any], timeout: float, most: int) -> Found:
     home = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="gavan-look-"))
     try:
-        found = (await _ask_child(request, home, timeout, LOOK_BYTES, _say_nothing, None))["found"]
-        return Found(found["commit"], found["kind"], found["host_key"])
+        found = (await _ask_child(request, home, timeout, most, _say_nothing, None))["found"]
+        return Found(**found)
     finally:
         await asyncio.shield(asyncio.to_thread(remove_tree, home))
 
@@ -151,7 +221,7 @@ async def _ask_child(
     except TimedOut:
         raise EngineError(
             "source_timeout",
-            f"The repository could not be fetched within {timeout:.0f} seconds.",
+            f"The source could not be fetched within {timeout:.0f} seconds.",
             seconds=round(timeout),
         ) from None
     except TooLarge:

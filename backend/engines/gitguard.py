@@ -10,7 +10,6 @@ from backend.engines.addresses import Allowed, Remote, Resolver, forbidden, syst
 from backend.engines.errors import EngineError, Retry
 from backend.engines.text import human_size
 
-SOCKET_TIMEOUT = 30.0
 USERNAMES = {"github.com": "x-access-token", "bitbucket.org": "x-token-auth"}
 """Beside a token whose owner named none: what these forges ask for. GitLab takes any for its access
 tokens, Gitea and Forgejo too; GitLab's deploy tokens have usernames of their own, which one has to give."""

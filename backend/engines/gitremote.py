@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,34 +11,12 @@ from urllib.parse import quote, urljoin, urlsplit
 from dulwich.client import AbstractHttpGitClient
 from dulwich.refs import Ref
 
-from backend.engines.addresses import Allowed, Remote, Resolver, connect, forbidden, split_url
+from backend.engines.addresses import Remote, forbidden, split_url
 from backend.engines.errors import EngineError
-from backend.engines.gitguard import SOCKET_TIMEOUT, Guard, authorization, unreachable
+from backend.engines.gitguard import Guard, authorization, unreachable
+from backend.engines.guardedhttp import Encrypted, Plain, trust
 
 REDIRECTS = 5
-
-
-class _Plain(http.client.HTTPConnection):
-    def __init__(self, host: str, port: int, allowed: Allowed, resolver: Resolver) -> None:
-        super().__init__(host, port, timeout=SOCKET_TIMEOUT)
-        self._allowed, self._resolver = allowed, resolver
-
-    def connect(self) -> None:
-        self.sock = connect(self.host, self.port, SOCKET_TIMEOUT, self._allowed, self._resolver)
-
-
-class _Encrypted(_Plain):
-    default_port = http.client.HTTPS_PORT
-
-    def __init__(
-        self, host: str, port: int, allowed: Allowed, resolver: Resolver, tls: ssl.SSLContext
-    ) -> None:
-        super().__init__(host, port, allowed, resolver)
-        self._tls = tls
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
 
 
 class _Answer:
@@ -69,7 +46,7 @@ class GuardedGitClient(AbstractHttpGitClient):
         self._origin = asked.origin
         self._access, self._withheld = guard.access_to(asked), guard.withheld_from(asked)
         self._tls: ssl.SSLContext | None = None
-        self._open: dict[tuple[str, str, int], tuple[_Plain, http.client.HTTPResponse]] = {}
+        self._open: dict[tuple[str, str, int], tuple[Plain, http.client.HTTPResponse]] = {}
 
     def _discover_references(self, *asked: Any, **more: Any) -> Any:
         """With what annotated tags lead to among the refs, as over ssh."""
@@ -159,12 +136,12 @@ class GuardedGitClient(AbstractHttpGitClient):
         self._open[origin] = (connection, response)
         return response
 
-    def _connection(self, scheme: str, host: str, port: int) -> _Plain:
+    def _connection(self, scheme: str, host: str, port: int) -> Plain:
         if scheme == "http":
-            return _Plain(host, port, self._guard.allowed, self._guard.resolver)
+            return Plain(host, port, self._guard.allowed, self._guard.resolver)
         if self._tls is None:
-            self._tls = ssl.create_default_context(cafile=_ca_bundle())
-        return _Encrypted(host, port, self._guard.allowed, self._guard.resolver, self._tls)
+            self._tls = trust()
+        return Encrypted(host, port, self._guard.allowed, self._guard.resolver, self._tls)
 
     def _refusal(self, status: int, url: str) -> EngineError:
         """For an answer that is not 200, from where the redirects ended."""
@@ -204,9 +181,3 @@ class GuardedGitClient(AbstractHttpGitClient):
 def _remote(url: str) -> Remote:
     parts, host, port = split_url(url.partition("?")[0])
     return Remote(parts.scheme, host, port, parts.path)
-
-
-def _ca_bundle() -> str | None:
-    """The machine's own bundle, where a company says so; OpenSSL itself reads SSL_CERT_FILE."""
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE")
-    return bundle if bundle and not os.environ.get("SSL_CERT_FILE") and os.path.isfile(bundle) else None

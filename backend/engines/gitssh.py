@@ -14,7 +14,8 @@ from dulwich.protocol import Protocol
 from backend.engines.access import Access
 from backend.engines.addresses import Remote, connect
 from backend.engines.errors import EngineError
-from backend.engines.gitguard import SOCKET_TIMEOUT, Guard, unreachable
+from backend.engines.gitguard import Guard, unreachable
+from backend.engines.guardedhttp import SOCKET_TIMEOUT
 from backend.engines.knownhosts import fingerprint, vouch
 from backend.engines.text import clean_line
 

@@ -1,167 +1,201 @@
-"""Asks a unit whether it serves: HTTP/1.1 by hand, since a client library costs more than the question."""
+"""Whether a release is well: each unit of `web` is asked (`probes.py`), the others have to stay up."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from backend.engines.base import CheckSpec, EngineError, Reason, Report, Unit, UnitState
 from backend.engines.errors import Parameters
+from backend.engines.probes import LAST_TIMEOUT, Bad, Probe, Run, probe_of
+from backend.engines.probes import fit as fit
+from backend.engines.scale import WEB
 
 NEEDED = 2
 """Good answers in a row."""
+STAYS_UP = 3.0
+"""Seconds for which a unit that nobody can ask has to run."""
 PAUSE, PATIENT_PAUSE, PAUSE_AFTER_BAD = 0.01, 0.1, 0.5
 """Seconds between questions: at first, later, and after a bad answer, each of which is a line in its log."""
-ANSWER_TIMEOUT = 10.0
 LAST_LINES = "\nIts last lines:\n"
-LAST_TIMEOUT = 1.0
-"""Of the question at the end of the check: less would judge how busy this machine is."""
+_UP = (UnitState.STARTING, UnitState.RUNNING)
 
 
-def fit(path: str, status: int) -> bool:
-    """Whether this answer shows that the app serves.
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What an engine can tell of a release that is checked."""
 
-    A path that somebody chose has to be found; an app without a page at `/` serves all the same.
-    """
-    return status < (500 if path == "/" else 400)
-
-
-class _Bad(Exception):
-    """It listens, but does not answer as it should: in words, and the name of their translation."""
-
-    def __init__(self, words: str, because: str) -> None:
-        super().__init__(words)
-        self.because = because
+    units: Callable[[], Awaitable[list[Unit]]]
+    inspect: Callable[[Unit], Awaitable[Unit | None]]
+    last_lines: Callable[[Unit], Awaitable[list[str]]]
+    listened: Callable[[Unit], Awaitable[Sequence[int | str]]]
+    last_exit: Callable[[Unit], Reason | None]
+    run: Run
+    inner_port: int | None = None
+    """The app's own, where another one is published for it."""
 
 
-def _closes() -> _Bad:
-    return _Bad("it closes the connection without an answer", "closes_connection")
-
-
-async def ask(address: str, path: str) -> int:
-    """The status of one GET. Raises `_Bad`, or OSError when nothing listens."""
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+async def wait_healthy(spec: CheckSpec, report: Report, looks: Looks, *, timeout: float) -> Unit:
+    """See `Engine.wait_healthy`."""
+    units = await looks.units()
+    if not units:
+        raise _removed()
+    # Whoever has but one is not bothered with its name.
+    checks = [
+        asyncio.ensure_future(_Check(spec, report, looks, unit, timeout, named=len(units) > 1).run())
+        for unit in units
+    ]
     try:
-        head = (f"GET {path} HTTP/1.1", f"Host: {address}", "User-Agent: gavan-health", "Accept: */*")
-        writer.write("\r\n".join([*head, "Connection: close", "", ""]).encode())
-        await writer.drain()
-        line = (await reader.readline()).split(None, 2)
-    except (ConnectionError, ValueError):
-        raise _closes() from None
+        return (await asyncio.gather(*checks))[0]
     finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-    if len(line) < 2 or not line[0].startswith(b"HTTP/") or not line[1].isdigit():
-        raise _Bad("its answer is not HTTP", "not_http") if line else _closes()
-    return int(line[1])
+        for check in checks:
+            check.cancel()
+        await asyncio.gather(*checks, return_exceptions=True)
 
 
-async def _told(last_exit: Callable[[], Reason | None]) -> Reason:
-    """How it ended is written down a moment after it ended."""
-    for _ in range(20):
-        if reason := last_exit():
-            return reason
-        await asyncio.sleep(PATIENT_PAUSE)
-    return Reason("unit_exited", "It was started again.", {"because": "started_again"})
+def _removed() -> EngineError:
+    message = "The release was removed while it was being checked."
+    return EngineError("release_missing", message, detail="removed_while_checked")
 
 
-async def wait_healthy(
-    spec: CheckSpec,
-    report: Report,
-    *,
-    timeout: float,
-    inspect: Callable[[], Awaitable[Unit | None]],
-    last_lines: Callable[[], Awaitable[list[str]]],
-    listened: Callable[[Unit], Awaitable[Sequence[int | str]]],
-    last_exit: Callable[[], Reason | None],
-    inner_port: int | None = None,
-) -> Unit:
-    """See `Engine.wait_healthy`. `inner_port` is the app's own, where another one is published for it."""
-    path = _request_path(spec.health_path)
-    began = time.monotonic()
-    good, first_pid, connected, said = 0, 0, False, ""
-    trouble, because, values = "", "", Parameters()
-    while True:
-        unit = await inspect()
+class _Check:
+    def __init__(
+        self, spec: CheckSpec, report: Report, looks: Looks, unit: Unit, timeout: float, *, named: bool
+    ) -> None:
+        self._spec, self._looks, self._unit, self._timeout = spec, looks, unit, timeout
+        self._report_line, self._named = report, named
+        self._began = time.monotonic()
+        self._first_pid = 0
+
+    async def run(self) -> Unit:
+        return await (self._answers() if self._unit.process == WEB else self._stays_up())
+
+    @property
+    def _passed(self) -> float:
+        return time.monotonic() - self._began
+
+    async def _report(self, line: str) -> None:
+        await self._report_line(f"{self._unit.name}: {line}" if self._named else line)
+
+    async def _alive(self) -> Unit:
+        """The unit as it is now. Raises when it ended, even if it was started again."""
+        unit = await self._looks.inspect(self._unit)
         if unit is None:
-            message = "The release was removed while it was being checked."
-            raise EngineError("release_missing", message, detail="removed_while_checked")
-        first_pid = first_pid or unit.pid or 0
-        if unit.state not in (UnitState.STARTING, UnitState.RUNNING) or (unit.pid and unit.pid != first_pid):
-            reason = unit.reason or await _told(last_exit)
-            ended = EngineError("unit_exited", f"The app ended. {reason.message}").about(reason.parameters)
-            raise await _with_lines(ended, last_lines)
-        remaining = timeout - (time.monotonic() - began)
-        if remaining <= 0:
-            break
-        try:
-            if unit.listening is False:
-                # Somebody else may take connections in its place, as a proxy does.
-                raise ConnectionRefusedError
-            patience = min(ANSWER_TIMEOUT, max(LAST_TIMEOUT, remaining))
-            async with asyncio.timeout(patience):
-                status = await ask(unit.address, path)
-            connected, trouble = True, ""
-            if fit(path, status):
+            raise _removed()
+        self._first_pid = self._first_pid or unit.pid or 0
+        if unit.state not in _UP or (unit.pid and unit.pid != self._first_pid):
+            reason = unit.reason or await self._told()
+            raise await self._failed("unit_exited", f"The app ended. {reason.message}", reason.parameters)
+        return unit
+
+    async def _told(self) -> Reason:
+        """How it ended is written down a moment after it ended."""
+        for _ in range(20):
+            if reason := self._looks.last_exit(self._unit):
+                return reason
+            await asyncio.sleep(PATIENT_PAUSE)
+        return Reason("unit_exited", "It was started again.", {"because": "started_again"})
+
+    async def _stays_up(self) -> Unit:
+        since = None
+        while True:
+            found = await self._looks.inspect(self._unit)
+            if found is not None and _did_its_work(found):
+                await self._report("ended well")
+                return found
+            unit = await self._alive()
+            if unit.state is UnitState.RUNNING:
+                since = since or time.monotonic()
+                if time.monotonic() - since >= STAYS_UP:
+                    await self._report(f"runs for {STAYS_UP:.0f} s")
+                    return unit
+            elif self._passed > self._timeout:
+                message = f"It did not start within {self._timeout:.0f} seconds."
+                raise await self._failed("unit_exited", message, {"detail": "not_started", "why": "timeout"})
+            await asyncio.sleep(PATIENT_PAUSE)
+
+    async def _answers(self) -> Unit:
+        probe = probe_of(self._spec, self._looks.run)
+        good, connected, said = 0, False, ""
+        trouble: Bad | None = None
+        while True:
+            unit = await self._alive()
+            remaining = self._timeout - self._passed
+            if remaining <= 0:
+                break
+            patience = min(probe.patience, max(LAST_TIMEOUT, remaining))
+            try:
+                if unit.listening is False:
+                    # Somebody else may take connections in its place, as a proxy does.
+                    raise ConnectionRefusedError
+                async with asyncio.timeout(patience):
+                    answer = await probe.ask(unit)
+                connected, trouble = True, None
                 good += 1
                 if good >= NEEDED:
-                    await report(f"GET {path} answered {status} after {time.monotonic() - began:.1f} s")
-                    if status >= 400:
-                        await report("The app serves, but has no such page; name one to be checked.")
+                    await self._report(f"{probe.name} {answer.words} after {self._passed:.1f} s")
+                    if answer.note:
+                        await self._report(answer.note)
                     return unit
-            else:
-                trouble, because, values = f"it answers {status}", "answers_status", {"status": status}
-        except _Bad as error:
-            connected, trouble, because, values = True, str(error), error.because, {}
-        except TimeoutError:
-            connected = True
-            # Cut off by the end of the whole check, the last question says less than the one before.
-            if patience >= ANSWER_TIMEOUT or not trouble:
-                trouble = f"it does not answer within {patience:.0f} seconds"
-                because, values = "answers_late", {"patience": round(patience)}
-        except OSError:
-            good, trouble = 0, ""
-        # A quick app is not kept waiting, a slow one not pestered.
-        pause = min(max(PAUSE, (time.monotonic() - began) / 50), PATIENT_PAUSE)
-        if trouble:
-            good, pause = 0, PAUSE_AFTER_BAD
-            if trouble != said:
-                await report(f"GET {path}: {trouble}; asking again")
-                said = trouble
-        await asyncio.sleep(pause)
-    if connected:
-        if not trouble:
-            trouble, because = "it stopped listening", "stopped_listening"
-        message = f"GET {path} did not answer as it should within {timeout:.0f} seconds: {trouble}."
-        values |= {"because": because, "path": path, "seconds": round(timeout)}
-        raise await _with_lines(EngineError("health_failed", message).about(values), last_lines)
-    port = str(inner_port or unit.address.rpartition(":")[2])
-    others = ", ".join(str(other) for other in await listened(unit))
-    values = {"port": port, "seconds": round(timeout)}
-    if others:
-        values |= {"because": "listens_elsewhere", "ports": others}
-    message = (
-        f"Nothing listens on port {port} after {timeout:.0f} seconds"
-        + (f"; the app listens on {others} instead" if others else "")
-        + ". The app has to listen on the port that the environment variable PORT names, "
-        + "at the address in HOST."
+            except Bad as error:
+                connected, trouble = True, error
+            except TimeoutError:
+                connected = True
+                # Cut off by the end of the whole check, the last question says less than the one before.
+                if patience >= probe.patience or trouble is None:
+                    words = f"it does not answer within {patience:.0f} seconds"
+                    trouble = Bad(words, "answers_late", patience=round(patience))
+            except OSError:
+                good, trouble = 0, None
+            # A quick app is not kept waiting, a slow one not pestered.
+            pause = min(max(PAUSE, self._passed / 50), PATIENT_PAUSE)
+            if trouble is not None:
+                good, pause = 0, PAUSE_AFTER_BAD
+                if str(trouble) != said:
+                    await self._report(f"{probe.name}: {trouble}; asking again")
+                    said = str(trouble)
+            await asyncio.sleep(pause)
+        raise await (self._unhealthy(probe, trouble) if connected else self._deaf(unit))
+
+    async def _unhealthy(self, probe: Probe, trouble: Bad | None) -> EngineError:
+        if trouble is None:
+            trouble = Bad("it stopped listening", "stopped_listening")
+        words = f"{probe.name} did not answer as it should within {self._timeout:.0f} seconds: {trouble}."
+        values = {**trouble.values, **probe.parameters}
+        return await self._failed(
+            "health_failed", words, {**values, "because": trouble.because, "seconds": round(self._timeout)}
+        )
+
+    async def _deaf(self, unit: Unit) -> EngineError:
+        port = str(self._looks.inner_port or unit.address.rpartition(":")[2])
+        others = ", ".join(str(other) for other in await self._looks.listened(unit))
+        values: Parameters = {"port": port, "seconds": round(self._timeout)}
+        if others:
+            values |= {"because": "listens_elsewhere", "ports": others}
+        message = (
+            f"Nothing listens on port {port} after {self._timeout:.0f} seconds"
+            + (f"; the app listens on {others} instead" if others else "")
+            + ". The app has to listen on the port that the environment variable PORT names, "
+            + "at the address in HOST."
+        )
+        return await self._failed("unit_not_listening", message, values)
+
+    async def _failed(self, code: str, message: str, values: Parameters) -> EngineError:
+        """With its last lines, and its name where there are others."""
+        if self._named:
+            message, values = f"{self._unit.name}: {message}", {**values, "unit": self._unit.name}
+        lines = "\n".join(await self._looks.last_lines(self._unit))
+        if not lines:
+            return EngineError(code, message).about(values)
+        return EngineError(code, f"{message}{LAST_LINES}{lines}", output=lines).about(values)
+
+
+def _did_its_work(unit: Unit) -> bool:
+    """It ended with exit status 0, and is to be left alone then."""
+    return (
+        unit.state is UnitState.EXITED
+        and unit.reason is not None
+        and unit.reason.parameters.get("exit_status") == 0
     )
-    raise await _with_lines(EngineError("unit_not_listening", message).about(values), last_lines)
-
-
-def _request_path(path: str) -> str:
-    """What may stand in a request line; anything else was refused long before."""
-    clean = "".join(sign for sign in path if "!" <= sign <= "~")
-    return clean if clean.startswith("/") else "/" + clean
-
-
-async def _with_lines(error: EngineError, last_lines: Callable[[], Awaitable[list[str]]]) -> EngineError:
-    lines = "\n".join(await last_lines())
-    if not lines:
-        return error
-    message = f"{error.message}{LAST_LINES}{lines}"
-    return EngineError(error.code, message, output=lines).about(error.parameters)

@@ -1,4 +1,4 @@
-"""Starts one unit: `python -I launch.py <unit folder> <instance>`, all that supervisord is told of it.
+"""Starts one unit: `python -I launch.py <unit folder> <instance> [task]`, all that supervisord is told of it.
 
 Opens the sealed release, ends what an earlier life of the unit left running, slows down an app
 that dies again and again, then becomes the sandbox. Imports little: every start waits for it.
@@ -25,6 +25,8 @@ STABLE_AFTER = 60
 """Seconds after which a start counts as one that worked."""
 PATIENCE, GIVE_UP = 5, 15
 """Short-lived starts in a row before each further one waits, and before there are no more."""
+BEGUN = "begun"
+"""Beside a task's unit: made by whoever begins it, and nobody does twice."""
 
 # Keeps the exit status where no bubblewrap reports it; the handler, unlike "ignore", is not inherited.
 MONITOR = """trap : TERM INT HUP; "$@"; s=$?; printf '{"exit-code": %d}\\n' "$s" >>"$0"; exit "$s\""""
@@ -33,8 +35,12 @@ MONITOR = """trap : TERM INT HUP; "$@"; s=$?; printf '{"exit-code": %d}\\n' "$s"
 def main() -> None:
     unit = Path(sys.argv[1])
     deployment_id = unit.parent.name
-    marker = f"unit:{deployment_id}@{sys.argv[2]}"
+    kind = sys.argv[3] if len(sys.argv) > 3 else "unit"
+    # Of a unit beside the first, its name follows.
+    marker = f"{kind}:{deployment_id}{unit.name.removeprefix('unit')}@{sys.argv[2]}"
     status = unit / "status"
+    if kind == "task":
+        begin_once(unit.parent / BEGUN)
     last = read_status(status)
     ended = processes.end_leftovers(marker, last.get("pid"), last.get("ticks"), grace=3)
     if ended:
@@ -46,6 +52,7 @@ def main() -> None:
         "started": time.time(),
         "short_starts": short,
         "previous_exit": last.get("exit-code", last.get("previous_exit")),
+        "previous_exit_at": _moment_of(status) if "exit-code" in last else last.get("previous_exit_at"),
     }
     if short >= GIVE_UP:
         facts["started"] = last["started"]
@@ -84,7 +91,14 @@ def become(unit: Path, status: Path, marker: str, release: dict[str, Any]) -> No
         os.set_inheritable(report, True)
         home = unit.parents[2]
         words = [
-            *sandbox.enter(isolation, home=home, writable=[tree], cwd=cwd, status_fd=report),
+            *sandbox.enter(
+                isolation,
+                home=home,
+                writable=[tree],
+                cwd=cwd,
+                status_fd=report,
+                shown=sandbox.show(release),
+            ),
             *words,
         ]
         # bubblewrap waits outside for the app: it must not die of the SIGTERM that the app gets too.
@@ -94,6 +108,18 @@ def become(unit: Path, status: Path, marker: str, release: dict[str, Any]) -> No
         words = ["/bin/sh", "-c", MONITOR, str(status), *words]
     env = {"PATH": os.defpath, "LANG": "C.UTF-8", processes.MARKER: marker}
     os.execve(words[0], words, env)  # noqa: S606
+
+
+def begin_once(note: Path) -> None:
+    try:
+        os.close(os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        sys.exit(1)
+
+
+def _moment_of(path: Path) -> float:
+    """The exit status was the last that was written there."""
+    return path.stat().st_mtime
 
 
 def read_status(path: Path) -> dict[str, Any]:

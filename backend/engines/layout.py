@@ -1,10 +1,11 @@
 """Where the engine keeps things under its home; nothing else knows the paths.
 
 instance, docker.instance        who this installation is, one for each engine
-units/<deployment>.conf          supervisord's program
-deployments/<deployment>/        deployment.json, source/, tree/{app,venv,home}, built.json, unit/
-logs/<service>/<number>-<deployment>.log[.1-3]
+units/<deployment>[.<unit>].conf supervisord's program; more of both kinds of files are in `places.py`
+deployments/<deployment>/        deployment.json, source/, tree/{app,venv,home}, built.json, unit[.<unit>]/
+logs/<service>/<number>-<deployment>[.<unit>].log[.1-3]
 cache/<project>/                 package caches of builds
+archives/<archive>               uploaded sources
 """
 
 from __future__ import annotations
@@ -88,11 +89,19 @@ class Layout:
         return self.home / "logs"
 
     @property
+    def archives(self) -> Path:
+        """Uploaded sources, by their ids."""
+        return self.home / "archives"
+
+    def archive(self, archive_id: str) -> Path:
+        return self.archives / checked(archive_id)
+
+    @property
     def caches(self) -> Path:
         return self.home / "cache"
 
     def prepare(self) -> None:
-        for folder in (self.home, self.units, self.deployments, self.logs, self.caches):
+        for folder in (self.home, self.units, self.deployments, self.logs, self.caches, self.archives):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def deployment(self, deployment_id: str) -> Deployment:
@@ -157,22 +166,6 @@ class Deployment:
     @property
     def has_build(self) -> bool:
         return self.built.is_file() and self.app.is_dir()
-
-    @property
-    def unit(self) -> Path:
-        return self.folder / "unit"
-
-    @property
-    def conf(self) -> Path:
-        return self.layout.units / f"{self.id}.conf"
-
-    def unit_facts(self) -> dict[str, Any] | None:
-        """`service_id`, `build_id`, `port`, `stopped`, `log`; None when it was never started."""
-        return read_json(self.unit / "unit.json")
-
-    def write_unit_facts(self, facts: dict[str, Any]) -> None:
-        self.unit.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(self.unit / "unit.json", json.dumps(facts).encode())
 
 
 @contextlib.contextmanager

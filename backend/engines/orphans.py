@@ -13,6 +13,8 @@ from backend.engines.units import Units
 
 CACHE_KEPT = 30 * 86400
 """Seconds for which a project's package cache is kept after its last build."""
+TASKS = "task-"
+"""Of programs that are somebody else's to remove; see `processtasks.py`."""
 YOUNG = 600
 """Seconds for which a folder may belong to a deployment that began after the list of known ones was made."""
 
@@ -32,9 +34,10 @@ class Orphans:
             await self._remove(at.id)
             removed.append(at.id)
         present = {at.id for at in await asyncio.to_thread(self._layout.all_deployments)}
-        for name in await self._units.groups() - present - known:
-            await self._units.forget(checked(name))
-            removed.append(name)
+        programs = {name for name in await self._units.groups() if not name.startswith(TASKS)}
+        for deployment_id in {name.partition(".")[0] for name in programs} - present - known:
+            await self._units.forget(checked(deployment_id))
+            removed.append(deployment_id)
         await asyncio.to_thread(self._end_processes, present | known)
         await asyncio.to_thread(self._drop_unused_caches)
         return removed
@@ -56,8 +59,8 @@ class Orphans:
 
         def collect(value: str) -> bool:
             kind, _, rest = value.partition(":")
-            deployment_id, _, instance = rest.partition("@")
-            if kind == "unit" and instance == self._instance and deployment_id not in keep:
+            name, _, instance = rest.partition("@")
+            if kind == "unit" and instance == self._instance and name.partition(".")[0] not in keep:
                 strays.add(value)
             return False
 

@@ -6,6 +6,7 @@ import base64
 
 from backend.config import Settings
 from backend.engines.base import Engine, ProcessEngineSettings
+from backend.engines.docker.registrylogin import RegistryLogin
 from backend.engines.process import ProcessEngine
 
 
@@ -28,6 +29,7 @@ def make_engine(settings: Settings) -> Engine:
                 fetch_max_bytes=settings.fetch_max_bytes,
                 build_timeout=settings.build_timeout_seconds,
                 build_max_bytes=settings.build_max_bytes,
+                image_max_bytes=settings.image_max_bytes,
                 build_cgroup_parent=settings.build_cgroup_parent,
                 build_reserve_bytes=settings.build_reserve_bytes,
                 registries=settings.build_registries,
@@ -39,6 +41,7 @@ def make_engine(settings: Settings) -> Engine:
                     go_runtime=settings.build_go_runtime_image,
                     static=settings.build_static_image,
                 ),
+                shared=_shared(settings),
                 port_range=settings.app_ports,
                 restarts=settings.app_restarts,
             )
@@ -56,4 +59,15 @@ def make_engine(settings: Settings) -> Engine:
             build_max_bytes=settings.build_max_bytes,
             port_range=settings.app_ports,
         )
+    )
+
+
+def _shared(settings: Settings) -> RegistryLogin | None:
+    if not settings.docker_registry:
+        return None
+    password = settings.docker_registry_password
+    return RegistryLogin(
+        settings.docker_registry,
+        settings.docker_registry_user,
+        password.get_secret_value() if password is not None else "",
     )

@@ -7,6 +7,8 @@ of an app, so it imports little itself.
 
 from __future__ import annotations
 
+import base64
+import errno
 import functools
 import os
 import shutil
@@ -14,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
 STAGE = HERE / "stage.py"
@@ -162,11 +164,12 @@ def enter(
     cwd: Path,
     together: bool = False,
     status_fd: int | None = None,
+    shown: Sequence[str] = (),
 ) -> list[str]:
     """The words before the stage's: enter the sandbox. `home` is the engine's, for its stub files.
 
-    `tools` are further files shown in `INSIDE`, by name. With `together` everything inside ends
-    with the process that started it.
+    `shown` are the words of `show`. `tools` are further files shown in `INSIDE`, by name. With `together`
+    everything inside ends with the process that started it.
     """
     if not isolation.arguments:
         return []
@@ -184,6 +187,7 @@ def enter(
         words += ["--ro-bind", tool, str(INSIDE / name)]
     for folder in writable:
         words += ["--bind", str(folder), str(folder)]
+    words += shown
     # The sandbox's own root lives in memory: read-only, or it could be filled.
     words += [
         "--size",
@@ -201,6 +205,37 @@ def enter(
     if status_fd is not None:
         words += ["--json-status-fd", str(status_fd)]
     return [*words, "--"]
+
+
+def show(release: Mapping[str, Any]) -> list[str]:
+    """The words that put a sealed release's volumes and secret files where it wants them.
+
+    Files travel as open descriptors, which this process must not close before it becomes the sandbox.
+    """
+    words: list[str] = []
+    for source, path in release.get("volumes", ()):
+        _refuse_links(release["tree"], path)
+        words += ["--bind", source, path]
+    for path, content in release.get("files", ()):
+        _refuse_links(release["tree"], path)
+        descriptor = os.memfd_create("file", 0)
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(base64.b64decode(content))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        words += ["--ro-bind-data", str(descriptor), path]
+    return words
+
+
+def _refuse_links(tree: str, path: str) -> None:
+    """bubblewrap makes what is missing of a path while the machine's root is still in reach: over a link of
+    the app's it would be made anywhere."""
+    place = Path(tree)
+    if not path.startswith(f"{tree}/"):
+        return
+    for part in Path(path).relative_to(place).parts:
+        place /= part
+        if place.is_symlink():
+            raise OSError(errno.ELOOP, f"{part} is a link, where a volume or a secret file should be")
 
 
 def stage_words(isolation: Isolation) -> list[str]:

@@ -16,8 +16,11 @@ import sys
 def main() -> None:
     with open(0, "rb", closefd=False) as file:
         order = marshal.loads(file.read())  # noqa: S302 (the panel itself wrote it)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
+    if order.get("terminal"):
+        take_terminal()
+    else:
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
         # The launcher let bubblewrap ignore some, and Python itself others.
         signal.signal(number, signal.SIG_DFL)
@@ -36,6 +39,19 @@ def main() -> None:
     except OSError as error:
         print(f"{order['argv'][0]}: {error.strerror}", file=sys.stderr)
         sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
+
+
+def take_terminal() -> None:
+    """What is printed to becomes what is read from too, and what sends the signals of a keyboard."""
+    import contextlib
+    import fcntl
+    import termios
+
+    os.dup2(1, 0)
+    # Unless it was begun as the leader of a session.
+    with contextlib.suppress(PermissionError):
+        os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 main()

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from backend.engines import processes
-from backend.engines.base import EngineError
+from backend.engines.base import EngineError, ReleaseSpec, Unit
+from backend.engines.scale import WEB
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = re.compile(r"[\w/~$:@%+,=\"'.{} \t-]+")
 _PROGRAM = re.compile(r"(?:\./|/|\w)[\w./+-]*")
-_BUILTINS = frozenset({"cd", "export", "set", "unset", "exec", "if", "for", "while", "until", "case"})
+_BUILTINS = frozenset(
+    (
+        *("alias", "break", "case", "cd", "command", "continue", "eval", "exec", "exit", "export", "for"),
+        *("if", "kill", "read", "readonly", "return", "set", "shift", "times", "trap", "type", "ulimit"),
+        *("umask", "unset", "until", "wait", "while"),
+    )
+)
 
 
 def shell_script(command: str) -> str:
@@ -28,3 +35,15 @@ def checked_environment(env: Mapping[str, str]) -> dict[str, str]:
             message = f"The variable {name!r} has an invalid name or value."
             raise EngineError("variable_invalid", message, name=name[:100])
     return {name: value for name, value in env.items() if name != processes.MARKER}
+
+
+def started(spec: ReleaseSpec, units: Iterable[Unit]) -> list[str]:
+    """For the deployment's log. Whoever has but one unit is not bothered with its name."""
+    commands = {process.name: process.command for process in spec.processes}
+    lines = []
+    for unit in units:
+        name = "" if (unit.process, unit.replica) == (WEB, 1) else f" {unit.name}"
+        port = f" on port {unit.address.rpartition(':')[2]}" if unit.address else ""
+        command = commands.get(unit.process) or spec.command or "its image"
+        lines.append(f"Started{name}{port}: {command}")
+    return lines

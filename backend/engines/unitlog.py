@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backend.engines.base import LogLine, LogPage
+from backend.engines.scale import NAME, WEB, unit_name
 from backend.engines.text import LINE_LIMIT, clean_line
 
 ROTATE_BYTES, ROTATE_FILES = 5 * 2**20, 3
@@ -28,16 +29,17 @@ SERVICE_BYTES = 3 * ROTATE_BYTES * (ROTATE_FILES + 1)
 UNITS_KEPT = 20
 """Logs of one service beyond which those of the oldest units are deleted; a cursor names each unit."""
 
-_NAME = re.compile(r"(\d+)-[A-Za-z0-9-]+\.log(?:\.(\d+))?")
+_NAME = re.compile(rf"(\d+)-([A-Za-z0-9-]+)(?:\.({NAME}\.\d+))?\.log(?:\.(\d+))?")
+_FIRST = unit_name(WEB, 1)
 _HEAD = 64
-_RAW_LINE = 4 * LINE_LIMIT
-_BLOCK = 1 << 16
+RAW_LINE = 4 * LINE_LIMIT
+BLOCK = 1 << 16
 _SETTLED = 1.0
 """Seconds after which a line without an end is taken for complete."""
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class File:
     """Held open, so that a rotation in the midst of reading changes nothing."""
 
     unit: int
@@ -53,24 +55,25 @@ class _File:
 
 
 @dataclass(frozen=True, slots=True)
-class _Position:
+class Position:
     inode: int
     checksum: int
     offset: int
 
 
-Positions = dict[int, _Position]
+Positions = dict[int, Position]
 
 
-def log_file(folder: Path, deployment_id: str) -> Path:
+def log_file(folder: Path, deployment_id: str, unit: str = _FIRST) -> Path:
     """The file for a unit that starts now: its number keeps the units in order. Call it under a lock."""
+    suffix = "" if unit == _FIRST else f".{unit}"
     numbers = [0]
     for name in _listed(folder):
         if match := _NAME.fullmatch(name):
-            if _deployment(folder / name) == deployment_id:
-                return folder / (name.split(".log")[0] + ".log")
-            numbers.append(int(match.group(1)))
-    return folder / f"{max(numbers) + 1}-{deployment_id}.log"
+            if (match[2], match[3] or _FIRST) == (deployment_id, unit):
+                return folder / f"{match[1]}-{deployment_id}{suffix}.log"
+            numbers.append(int(match[1]))
+    return folder / f"{max(numbers) + 1}-{deployment_id}{suffix}.log"
 
 
 def prune(folder: Path, keep: set[str]) -> None:
@@ -79,13 +82,16 @@ def prune(folder: Path, keep: set[str]) -> None:
     for place, (_, paths) in enumerate(sorted(_paths(folder).items(), reverse=True)):
         with contextlib.suppress(FileNotFoundError):
             total += sum(path.stat().st_size for path in paths)
-        if (total > SERVICE_BYTES or place >= UNITS_KEPT) and _deployment(paths[0]) not in keep:
+        if (total > SERVICE_BYTES or place >= UNITS_KEPT) and whose(paths[0])[0] not in keep:
             for path in paths:
                 path.unlink(missing_ok=True)
 
 
-def _deployment(path: Path) -> str:
-    return path.name.partition("-")[2].partition(".log")[0]
+def whose(path: Path) -> tuple[str, str]:
+    """Deployment and name of the unit that writes it."""
+    match = _NAME.fullmatch(path.name)
+    assert match
+    return match[2], match[3] or _FIRST
 
 
 def _listed(folder: Path) -> list[str]:
@@ -100,11 +106,11 @@ def _paths(folder: Path) -> dict[int, list[Path]]:
     found: dict[int, list[tuple[int, Path]]] = {}
     for name in _listed(folder):
         if match := _NAME.fullmatch(name):
-            found.setdefault(int(match.group(1)), []).append((-int(match.group(2) or 0), folder / name))
+            found.setdefault(int(match[1]), []).append((-int(match[4] or 0), folder / name))
     return {unit: [path for _, path in sorted(files)] for unit, files in found.items()}
 
 
-def _open(folder: Path, opened: contextlib.ExitStack) -> list[list[_File]]:
+def _open(folder: Path, opened: contextlib.ExitStack) -> list[list[File]]:
     """Units in the order in which they were first started. FileNotFoundError when a rotation came between."""
     units = [
         [_opened(unit, path, opened) for path in paths] for unit, paths in sorted(_paths(folder).items())
@@ -115,14 +121,15 @@ def _open(folder: Path, opened: contextlib.ExitStack) -> list[list[_File]]:
     return units
 
 
-def _opened(unit: int, path: Path, opened: contextlib.ExitStack) -> _File:
+def _opened(unit: int, path: Path, opened: contextlib.ExitStack) -> File:
     stream = opened.enter_context(path.open("rb"))
     info = os.fstat(stream.fileno())
-    return _File(unit, path, stream, info.st_ino, info.st_size, info.st_mtime, stream.read(_HEAD))
+    return File(unit, path, stream, info.st_ino, info.st_size, info.st_mtime, stream.read(_HEAD))
 
 
-def read(folder: Path, after: str | None, limit: int) -> LogPage:
-    """See `Engine.read_log`."""
+@contextlib.contextmanager
+def held_open(folder: Path) -> Iterator[list[list[File]] | None]:
+    """The files of each unit, in the order in which they were first started; None if they keep rotating."""
     for _ in range(20):
         with contextlib.ExitStack() as opened:
             try:
@@ -130,11 +137,20 @@ def read(folder: Path, after: str | None, limit: int) -> LogPage:
             except FileNotFoundError:
                 time.sleep(0.005)
                 continue
-            return _newest(units, limit) if after is None else _later(units, after, limit)
-    return LogPage([], after or _encode({}))
+            yield units
+            return
+    yield None
 
 
-def tail(folder: Path, deployment_id: str, count: int) -> list[str]:
+def read(folder: Path, after: str | None, limit: int) -> LogPage:
+    """See `Engine.read_log`."""
+    with held_open(folder) as units:
+        if units is None:
+            return LogPage([], after or encode({}))
+        return _newest(units, limit) if after is None else _later(units, after, limit)
+
+
+def tail(folder: Path, deployment_id: str, count: int, unit: str = _FIRST) -> list[str]:
     """The last lines of one unit, one without an end included."""
     with contextlib.ExitStack() as opened:
         try:
@@ -142,49 +158,65 @@ def tail(folder: Path, deployment_id: str, count: int) -> list[str]:
         except FileNotFoundError:
             return []
         for files in units:
-            if _deployment(files[0].path) == deployment_id:
+            if whose(files[0].path) == (deployment_id, unit):
                 (index, offset), _ = _tail_start(files, count)
                 return [clean_line(raw) for raw, _, _ in _lines(files, index, offset, settled=0)]
     return []
 
 
-def _newest(units: list[list[_File]], limit: int) -> LogPage:
+def _newest(units: list[list[File]], limit: int) -> LogPage:
     left, starts = limit, {}
-    for files in reversed(units):
-        starts[files[0].unit], found = _tail_start(files, left)
-        left -= found
+    for release in _releases(units):
+        # What runs side by side shares the room: one that prints much hides no other.
+        for place, files in enumerate(release):
+            starts[files[0].unit], found = _tail_start(files, -(-left // (len(release) - place)))
+            left -= found
     lines: list[LogLine] = []
     done: Positions = {}
     for files in units:
         index, offset = starts[files[0].unit]
         _collect(files, index, offset, done, limit, lines)
-    return LogPage(lines, _encode(done))
+    return LogPage(lines, encode(done))
 
 
-def _later(units: list[list[_File]], after: str, limit: int) -> LogPage:
-    known = _decode(after)
+def _releases(units: list[list[File]]) -> list[list[list[File]]]:
+    """The units of each release, the newest release first."""
+    found: dict[str, list[list[File]]] = {}
+    for files in reversed(units):
+        found.setdefault(whose(files[0].path)[0], []).append(files)
+    return list(found.values())
+
+
+def _later(units: list[list[File]], after: str, limit: int) -> LogPage:
+    known = decode(after)
     truncated = known is None
     starts: dict[int, tuple[int, int]] = {}
     for files in units:
         position = (known or {}).get(files[0].unit)
-        place = _find(files, position) if position else (0, 0)
+        place = find(files, position) if position else (0, 0)
         if place is None:
             truncated = True
         starts[files[0].unit] = place or (0, 0)
     lines: list[LogLine] = []
     # Where each unit was already read to stays in every cursor, also while an earlier unit is being read.
     done: Positions = {
-        files[0].unit: _position(files[starts[files[0].unit][0]], starts[files[0].unit][1])
+        files[0].unit: position_of(files[starts[files[0].unit][0]], starts[files[0].unit][1])
         for files in units
         if starts[files[0].unit] != (0, 0)
     }
-    for files in units:
+    unread = [files for files in units if _is_unread(files, *starts[files[0].unit])]
+    for turn, files in enumerate(unread):
         index, offset = starts[files[0].unit]
-        _collect(files, index, offset, done, limit, lines)
-    return LogPage(lines, _encode(done), truncated)
+        share = -(-(limit - len(lines)) // (len(unread) - turn))
+        _collect(files, index, offset, done, len(lines) + share, lines)
+    return LogPage(lines, encode(done), truncated)
 
 
-def _find(files: list[_File], position: _Position) -> tuple[int, int] | None:
+def _is_unread(files: list[File], index: int, offset: int) -> bool:
+    return index < len(files) - 1 or offset < files[-1].size
+
+
+def find(files: list[File], position: Position) -> tuple[int, int] | None:
     for index, file in enumerate(files):
         if (
             file.inode == position.inode
@@ -195,11 +227,11 @@ def _find(files: list[_File], position: _Position) -> tuple[int, int] | None:
     return None
 
 
-def _position(file: _File, offset: int) -> _Position:
-    return _Position(file.inode, file.checksum(offset), offset)
+def position_of(file: File, offset: int) -> Position:
+    return Position(file.inode, file.checksum(offset), offset)
 
 
-def _tail_start(files: list[_File], count: int) -> tuple[tuple[int, int], int]:
+def _tail_start(files: list[File], count: int) -> tuple[tuple[int, int], int]:
     """Where the last `count` lines of a unit begin, and how many there are (at most `count`)."""
     if count <= 0:
         return (len(files) - 1, files[-1].size), 0
@@ -208,7 +240,7 @@ def _tail_start(files: list[_File], count: int) -> tuple[tuple[int, int], int]:
         file = files[index]
         end = file.size
         while end > 0:
-            begin = max(0, end - _BLOCK)
+            begin = max(0, end - BLOCK)
             file.stream.seek(begin)
             block = file.stream.read(end - begin)
             at = len(block)
@@ -224,28 +256,28 @@ def _tail_start(files: list[_File], count: int) -> tuple[tuple[int, int], int]:
 
 
 def _collect(
-    files: list[_File], index: int, offset: int, done: Positions, limit: int, lines: list[LogLine]
+    files: list[File], index: int, offset: int, done: Positions, limit: int, lines: list[LogLine]
 ) -> None:
     """Append lines from a place on; `done` moves along and is each line's cursor."""
     unit = files[0].unit
     if len(lines) >= limit:
         if (index, offset) != (0, 0):
-            done[unit] = _position(files[index], offset)
+            done[unit] = position_of(files[index], offset)
         return
     place = (files[index], offset)
     for raw, file, end in _lines(files, index, offset):
         place = (file, end)
-        done[unit] = _position(file, end)
-        lines.append(LogLine(_encode(done), clean_line(raw), _deployment(file.path)))
+        done[unit] = position_of(file, end)
+        lines.append(LogLine(encode(done), clean_line(raw), *whose(file.path)))
         if len(lines) >= limit:
             return
     if place[1] or index:
-        done[unit] = _position(*place)
+        done[unit] = position_of(*place)
 
 
 def _lines(
-    files: list[_File], index: int, offset: int, settled: float = _SETTLED
-) -> Iterator[tuple[bytes, _File, int]]:
+    files: list[File], index: int, offset: int, settled: float = _SETTLED
+) -> Iterator[tuple[bytes, File, int]]:
     """Complete lines with the file and offset just behind; some begin in one file and end in the next."""
     pending = b""
     skipped = False
@@ -253,29 +285,29 @@ def _lines(
         file = files[number]
         at = offset if number == index else 0
         file.stream.seek(at)
-        while at < file.size and (piece := file.stream.readline(min(_RAW_LINE, file.size - at))):
+        while at < file.size and (piece := file.stream.readline(min(RAW_LINE, file.size - at))):
             at += len(piece)
             if not skipped:
                 pending += piece
             if piece.endswith(b"\n"):
                 yield pending, file, at
                 pending, skipped = b"", False
-            elif len(pending) >= _RAW_LINE:
+            elif len(pending) >= RAW_LINE:
                 skipped = True
     if pending and time.time() - files[-1].changed >= settled:
         yield pending, files[-1], files[-1].size
 
 
-def _encode(positions: Positions) -> str:
+def encode(positions: Positions) -> str:
     compact = [[unit, at.inode, at.checksum, at.offset] for unit, at in sorted(positions.items())]
     return base64.urlsafe_b64encode(json.dumps(compact, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str) -> Positions | None:
+def decode(cursor: str) -> Positions | None:
     try:
         content = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return {
-            int(unit): _Position(int(inode), int(checksum), int(offset))
+            int(unit): Position(int(inode), int(checksum), int(offset))
             for unit, inode, checksum, offset in content
         }
     except (ValueError, TypeError, binascii.Error):

@@ -25,6 +25,7 @@ from backend.oauth.identity import Principal
 from backend.oauth.tokens import digest
 from backend.roles.permissions import DEPLOYMENTS_READ
 from backend.services.dao import ServiceDAO
+from backend.services.following import refuse_preview
 from backend.services.models import Service
 from backend.services.trail import record_about
 from backend.utils.crypto import Vault
@@ -118,6 +119,7 @@ async def revoke_address(session: AsyncSession, service: Service) -> None:
 
 async def _own(session: AsyncSession, service: Service) -> PushHook:
     """The settings, made at the first need; the lock on the service keeps two from making them."""
+    refuse_preview(service)
     dao = PushHookDAO(session)
     hook = await dao.of(service.id)
     if hook is None:

@@ -21,6 +21,7 @@ from backend.database import LOST, Database, now
 from backend.hooks.dao import DeliveryDAO
 from backend.hooks.forges import Call
 from backend.hooks.models import HookDelivery, Outcome
+from backend.hooks.pulls import Pull
 from backend.hooks.pushes import Push
 from backend.hooks.verdict import Ignored, shown
 from backend.services.models import Deployment
@@ -39,6 +40,7 @@ async def record(
     outcome: Outcome,
     *,
     push: Push | None = None,
+    pull: Pull | None = None,
     ignored: Ignored | None = None,
     deployment_id: UUID | None = None,
 ) -> HookDelivery:
@@ -51,9 +53,9 @@ async def record(
         event=call.event,
         delivery_id=None if refused else call.delivery_id,
         branch=shown(push.name) if push is not None and push.kind == "branch" else None,
-        commit=push.commit if push else None,
+        commit=push.commit if push else pull.commit if pull else None,
         previous=push.previous if push else None,
-        subject=(push.subject or None) if push else None,
+        subject=(push.subject or None) if push else pull and f"#{pull.number} {pull.title}"[:200],
         outcome=outcome,
         reason_code=ignored.code if ignored else None,
         reason_parameters=(ignored.parameters or None) if ignored else None,

@@ -6,13 +6,16 @@ from typing import Any
 
 _HEADERS = {
     "X-Hub-Signature-256": ("GitHub; `X-Hub-Signature` at Bitbucket", "`sha256=` and the HMAC-SHA256 in hex"),
-    "X-GitHub-Event": ("GitHub", "`push` deploys, `ping` is answered"),
+    "X-GitHub-Event": ("GitHub", "`push` deploys, `pull_request` makes previews, `ping` is answered"),
     "X-Gitea-Signature": ("Gitea; `X-Forgejo-Signature` at Forgejo", "the HMAC-SHA256 in hex"),
-    "X-Gitea-Event": ("Gitea; `X-Forgejo-Event` at Forgejo", "`push` deploys"),
+    "X-Gitea-Event": ("Gitea; `X-Forgejo-Event` at Forgejo", "`push` deploys, `pull_request` makes previews"),
     "Webhook-Signature": ("GitLab with a signing token", "as Standard Webhooks says"),
     "X-Gitlab-Token": ("GitLab without one", "the secret itself"),
-    "X-Gitlab-Event": ("GitLab", "`Push Hook` and `Tag Push Hook` deploy"),
-    "X-Event-Key": ("Bitbucket", "`repo:push` and `repo:refs_changed` deploy"),
+    "X-Gitlab-Event": ("GitLab", "`Push Hook` deploys, `Merge Request Hook` makes previews"),
+    "X-Event-Key": (
+        "Bitbucket",
+        "`repo:push` and `repo:refs_changed` deploy, `pullrequest:*` and `pr:*` make previews",
+    ),
 }
 _PUSH = {
     "ref": "refs/heads/main",

@@ -15,6 +15,8 @@ from backend.database import Base, Id, Timestamps, now
 
 class Outcome(StrEnum):
     DEPLOYED = "deployed"
+    REMOVED = "removed"
+    """A preview whose pull request was closed."""
     PING = "ping"
     """A forge tried whether anybody answers."""
     IGNORED = "ignored"
@@ -47,7 +49,7 @@ class HookDelivery(Base):
     __tablename__ = "hook_deliveries"
     __table_args__ = (
         CheckConstraint("forge IN ('github','gitlab','gitea','bitbucket')", name="forge"),
-        CheckConstraint("outcome IN ('deployed','ping','ignored','refused')", name="outcome"),
+        CheckConstraint("outcome IN ('deployed','removed','ping','ignored','refused')", name="outcome"),
         # Whoever could not prove who they are leaves no id here, so that they take nobody's place.
         UniqueConstraint("service_id", "delivery_id"),
         Index(None, "service_id", "received_at", "id"),

@@ -257,8 +257,7 @@ class _BitbucketServerPush(BaseModel):
 
 def read_pushes(forge: Forge, headers: Mapping[str, str], body: bytes) -> list[Push]:
     """One, or with Bitbucket one for each branch. Raises `Unreadable`."""
-    if headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
-        body = _payload_of(body)
+    body = body_in(headers, body)
     try:
         if headers.get("x-event-key") == DATA_CENTER:
             pushes = _BitbucketServerPush.model_validate_json(body).read()
@@ -287,8 +286,10 @@ def path_of(address: str) -> str:
     return path.strip("/").removesuffix(".git").lower()
 
 
-def _payload_of(body: bytes) -> bytes:
-    """GitHub and Gitea put the same JSON into a form, if they are told to."""
+def body_in(headers: Mapping[str, str], body: bytes) -> bytes:
+    """The JSON: GitHub and Gitea put it into a form, if they are told to. Raises `Unreadable`."""
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        return body
     try:
         fields = parse_qs(body.decode("ascii"), max_num_fields=16, keep_blank_values=True)
     except ValueError:

@@ -24,10 +24,12 @@ from backend.hooks.dao import DeliveryDAO, PushHookDAO
 from backend.hooks.deliveries import UNKNOWN, Refusals
 from backend.hooks.forges import Call, Forge, complaint, new_secret, recognised
 from backend.hooks.models import Outcome, PushHook
+from backend.hooks.pulls import PULLS, read_pull
 from backend.hooks.pushes import DATA_CENTER, Push, Unreadable, read_pushes
 from backend.hooks.verdict import Ignored, Wanted, judged, shown
 from backend.oauth.limits import AttemptLimits
 from backend.oauth.tokens import digest
+from backend.previews import requests
 from backend.services import lifecycle
 from backend.services.dao import ServiceDAO
 from backend.services.models import Service, ServiceStatus
@@ -86,6 +88,8 @@ class Receiver:
             return await self._noted(service_id, call, Outcome.PING)
         forge = call.forge
         assert forge is not None
+        if call.event in PULLS[forge]:
+            return await self._pull(service_id, call, forge, headers, body)
         if call.event not in PUSHES[forge]:
             return await self._noted(service_id, call, Outcome.IGNORED, Ignored("event"))
         try:
@@ -100,6 +104,28 @@ class Receiver:
             push, ignored = await asyncio.to_thread(judged, wanted, pushes)
             received = await self._pushed(service_id, call, wanted, push, ignored)
         return received
+
+    async def _pull(
+        self, service_id: UUID, call: Call, forge: Forge, headers: Mapping[str, str], body: bytes
+    ) -> Received:
+        try:
+            pull = await _aside(body, lambda: read_pull(forge, headers, body))
+        except Unreadable:
+            await self._noted(service_id, call, Outcome.REFUSED, Ignored("unreadable"))
+            raise Invalid("This is not what the forge sends of a request.", code="unreadable") from None
+        async with self._parts.transaction() as session:
+            service, _ = await _held(session, service_id)
+            if earlier := await _earlier(session, service_id, call):
+                return earlier
+            heard = await requests.heard(session, service, forge, pull)
+            await deliveries.record(
+                *(session, service_id, call, heard.outcome),
+                pull=pull,
+                ignored=heard.ignored,
+                deployment_id=heard.deployment_id,
+            )
+        reason = heard.ignored.code if heard.ignored else None
+        return Received(heard.outcome, reason, heard.deployment_id, heard.job_id)
 
     async def deploy_hook(self, token: str, key: str | None) -> Received:
         """Raises `NotFound`. A call with the `key` of an earlier one gives what came of that."""
@@ -200,11 +226,11 @@ async def _earlier(session: AsyncSession, service_id: UUID, call: Call) -> Recei
     row = await dao.earlier(service_id, call.delivery_id)
     if row is None:
         return None
-    if row.outcome != Outcome.DEPLOYED:
+    if row.outcome not in (Outcome.DEPLOYED, Outcome.REMOVED):
         await dao.delete(row.id)
         return None
     job_id = await dao.job_of(row.deployment_id) if row.deployment_id else None
-    return Received(Outcome.DEPLOYED, None, row.deployment_id, job_id)
+    return Received(Outcome(row.outcome), row.reason_code, row.deployment_id, job_id)
 
 
 async def _overtaken(session: AsyncSession, service_id: UUID, push: Push) -> bool:

@@ -19,7 +19,7 @@ def _one_line(value: str) -> str:
 
 
 Pattern = Annotated[str, Field(max_length=LONGEST), AfterValidator(_one_line)]
-OutcomeName = Literal["deployed", "ping", "ignored", "refused"]
+OutcomeName = Literal["deployed", "removed", "ping", "ignored", "refused"]
 Reason = Literal[
     "off",
     "event",
@@ -35,6 +35,16 @@ Reason = Literal[
     "suspended",
     "insufficient_funds",
     "plan_not_in_currency",
+    "project_full",
+    "name_taken",
+    "previews_off",
+    "previews_full",
+    "pull_unchanged",
+    "pull_closed",
+    "pull_draft",
+    "fork",
+    "fork_unreachable",
+    "other_target",
     "unreadable",
     "forge_unknown",
     "secret_missing",

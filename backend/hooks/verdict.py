@@ -55,7 +55,7 @@ def _against(wanted: Wanted, push: Push) -> Ignored | None:
     if not wanted.enabled:
         return Ignored("off")
     here = path_of(wanted.repo_url)
-    if push.repositories and here and here not in push.repositories:
+    if push.repositories and here not in ("", *push.repositories):
         return Ignored("other_repository", {"repository": shown(min(push.repositories))})
     if push.kind != "branch":
         return Ignored("tag" if push.kind == "tag" else "ref", {"name": shown(push.name)})

@@ -15,6 +15,9 @@ from backend.database import now
 from backend.jobs.models import OPEN, Job, JobState
 from backend.services.models import Service
 
+BUILDS = "service.deploy"
+"""The kind of jobs that take long, and that one project may queue many of."""
+
 
 class JobDAO(BaseDAO[Job]):
     model = Job
@@ -72,6 +75,40 @@ class JobDAO(BaseDAO[Job]):
         )
         return await self.row(statement)
 
+    async def fairest(self, job_id: UUID) -> UUID:
+        """The deployment whose turn it is, where the broker names one: of the project with the fewest that
+        run, then of the one whose last began longest ago. So nobody waits behind all that another queued.
+
+        Other jobs, and ones that nothing waits in place of, are given back.
+        """
+        other, mine = aliased(Job), aliased(Job)
+        of_project = (mine.project_id == Job.project_id, mine.kind == BUILDS)
+        running = select(func.count()).where(*of_project, mine.state == JobState.RUNNING).scalar_subquery()
+        lately = now() - timedelta(days=1)
+        last = (
+            select(func.max(mine.started_at)).where(*of_project, mine.created_at > lately).scalar_subquery()
+        )
+        busy = exists().where(
+            other.service_id == Job.service_id,
+            or_(other.state == JobState.RUNNING, and_(other.state == JobState.QUEUED, other.id < Job.id)),
+        )
+        asked = aliased(Job)
+        queue = select(asked.queue).where(asked.id == job_id, asked.kind == BUILDS).scalar_subquery()
+        statement = (
+            select(Job.id)
+            .where(
+                Job.kind == BUILDS,
+                Job.queue == queue,
+                Job.state == JobState.QUEUED,
+                Job.run_at <= now(),
+                ~busy,
+            )
+            .order_by(running, last.asc().nulls_first(), Job.id)
+            .limit(1)
+        )
+        found: UUID | None = await self.scalar(statement)
+        return found or job_id
+
     async def extend(self, job_id: UUID, fence: int, until: datetime) -> Row[Any] | None:
         """Prolong the lease; None when the job is no longer ours."""
         return await self.row(
@@ -119,6 +156,12 @@ class JobDAO(BaseDAO[Job]):
             .values(published_at=moment)
             .returning(Job.id, Job.queue)
         )
+
+    async def waiting(self, kind: str, limit: int) -> list[UUID]:
+        """Those of a kind that are due, oldest first."""
+        due = (Job.kind == kind, Job.state == JobState.QUEUED, Job.run_at <= now())
+        statement = select(Job.id).where(*due).order_by(Job.run_at).limit(limit)
+        return [row.id for row in await self.rows(statement)]
 
     async def next_of(self, service_id: UUID) -> Row[Any] | None:
         """The oldest queued job of a service: what runs when the present one ends."""

@@ -83,21 +83,31 @@ class Once:
         return Answer(row.body or {}, row.location, row.status)
 
 
-async def once(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=200,
-            pattern=r"^[\x21-\x7e]+$",
-            description="Any unique text; the same key and body give the first answer again for a day.",
-            examples=["0197a2c4-order-1"],
-        ),
-    ] = None,
-) -> Once:
-    parts = (request.method.encode(), request.url.path.encode(), await request.body())
-    return Once(idempotency_key, hashlib.sha256(b"\0".join(parts)).hexdigest())
+Key = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Any unique text; the same key and body give the first answer again for a day.",
+        examples=["0197a2c4-order-1"],
+    ),
+]
+
+
+async def once(request: Request, idempotency_key: Key = None) -> Once:
+    return _once(request, idempotency_key, await request.body())
+
+
+async def once_streamed(request: Request, idempotency_key: Key = None) -> Callable[[str], Once]:
+    """For a body that is too large to be held: whoever has read it gives its digest."""
+    return lambda digest: _once(request, idempotency_key, digest.encode())
+
+
+def _once(request: Request, key: str | None, content: bytes) -> Once:
+    parts = (request.method.encode(), request.url.path.encode(), content)
+    return Once(key, hashlib.sha256(b"\0".join(parts)).hexdigest())
 
 
 OnceDep = Annotated[Once, Depends(once)]
+OnceStreamedDep = Annotated[Callable[[str], Once], Depends(once_streamed)]

@@ -21,7 +21,12 @@ QUEUE_OF = {
     "service.stop": "deploy",
     "service.restart": "deploy",
     "service.suspend": "deploy",
+    "service.scale": "deploy",
     "service.delete": "deploy",
+    "cron.run": "cron",
+    "backup.make": "backups",
+    "backup.verify": "backups",
+    "backup.restore": "backups",
     "payment.collect": "billing",
     "payment.refund": "billing",
     "payment.setup": "billing",
@@ -32,10 +37,12 @@ QUEUE_OF = {
 }
 RUN = "jobs.run"
 NOBODYS = frozenset(
-    {"service.delete", "service.suspend", "payment.collect", "payment.refund", "payment.setup"}
+    {"service.delete", "service.suspend", "cron.run", "payment.collect", "payment.refund", "payment.setup"}
 )
 """Nobody calls these off."""
-CANCELLABLE_WHILE_RUNNING = frozenset({"service.deploy", "service.rollback"})
+CANCELLABLE_WHILE_RUNNING = frozenset(
+    {"service.deploy", "service.rollback", "backup.make", "backup.verify", "backup.restore"}
+)
 
 
 async def accept(

@@ -133,10 +133,12 @@ async def run(job_id: UUID, database: Database, kinds: dict[str, Kind], lease: t
 async def _claim(job_id: UUID, database: Database, lease: timedelta) -> Claimed | None:
     try:
         async with database.transaction() as session:
-            row = await JobDAO(session).claim(job_id, lease)
+            jobs = JobDAO(session)
+            # What the broker names is a free worker's turn; which deployment has it is decided here.
+            row = await jobs.claim(await jobs.fairest(job_id), lease)
             if row is None:
                 return None
-            await JobDAO(session).notify("job", str(job_id))
+            await jobs.notify("job", str(row.id))
     except IntegrityError:
         # Two workers claimed two jobs of one service in the same instant; the other won.
         return None

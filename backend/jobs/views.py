@@ -106,8 +106,9 @@ def _cancellable(row: Mapping[str, Any]) -> bool:
     return fresh or row["kind"] in CANCELLABLE_WHILE_RUNNING
 
 
+# Cron runs have a list of their own, and would hide all else in this one.
 JOBS = Listing(
-    select_jobs(),
+    select_jobs().where(Job.kind != "cron.run"),
     id_column=Job.id,
     filters={
         "project_ids": lambda values: Job.project_id == any_(values),

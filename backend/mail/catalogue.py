@@ -149,6 +149,43 @@ TEMPLATES: dict[str, Template] = {
                 ("services_resumed", {"services": "tides, gulls", "balance": "€18.70"}),
             )
         ),
+        _letter(
+            "price_moves",
+            name="Ada Lovelace",
+            project="Harbour office",
+            services="tides, gulls",
+            item="Dinghy",
+            before="€3.00",
+            after="€3.50",
+            date="December 22, 2026",
+            url="https://panel.example.com/billing/usage",
+        ),
+        *(
+            _letter(
+                name,
+                name="Ada Lovelace",
+                service="tides",
+                volume="data",
+                url="https://panel.example.com/services/0197a2c4/backups",
+            )
+            for name in ("backup_failing", "backup_recovered")
+        ),
+        _letter(
+            "cron_job_failing",
+            name="Ada Lovelace",
+            job="Nightly report",
+            service="tides",
+            count=3,
+            url="https://panel.example.com/services/0199c2d4-9f3e-7c51-b2a4-3d5e6f708192/cron",
+        ),
+        _letter(
+            "volume_nearly_full",
+            name="Ada Lovelace",
+            volume="data",
+            service="tides",
+            percent=93,
+            url="https://panel.example.com/services/0199c2d4-9f3e-7c51-b2a4-3d5e6f708192/storage",
+        ),
         _letter("domain_taken_over", name="Ada Lovelace", domain="www.example.org"),
         _letter(
             "certificate_failing",

@@ -12,7 +12,9 @@ is kept until it is a day old, sealed, so that the operator may repair the serve
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -21,15 +23,17 @@ from loguru import logger
 from sqlalchemy import Row
 
 from backend.config import Settings
-from backend.database import Database, now
-from backend.mail.catalogue import Channel, template_of
+from backend.database import LOST, Database, now
+from backend.mail.catalogue import Channel, Values, template_of
 from backend.mail.dao import LetterDAO
 from backend.mail.models import LetterState
 from backend.mail.outbox import unseal
 from backend.mail.rendering import Rendered, render
-from backend.mail.transports import DeliveryError, Outgoing, Transports
+from backend.mail.transports import Attached, DeliveryError, Outgoing, Transports
 from backend.utils.crypto import SealBroken
 
+Attach = Callable[[Values], Awaitable[Attached]]
+"""Makes a file of a letter's values, each time that it is sent."""
 BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 1800, 3600, 7200))
 MAX_ATTEMPTS = len(BACKOFF) + 1
 PROBE = timedelta(minutes=1)
@@ -40,15 +44,23 @@ _LONGEST_SUBJECT = 200
 _LONGEST_ERROR = 400
 
 
-async def deliver(letter_id: UUID, database: Database, transports: Transports, settings: Settings) -> None:
-    """Never raises for what the server did; raises database errors, which the relay makes good."""
+async def deliver(
+    letter_id: UUID,
+    database: Database,
+    transports: Transports,
+    settings: Settings,
+    attach: Mapping[str, Attach] = MappingProxyType({}),
+) -> None:
+    """`attach` has the makers of files that go with letters, by template.
+
+    Never raises for what the server did; raises database errors, which the relay makes good."""
     lease = timedelta(seconds=settings.letter_lease_seconds)
     row = await _claim(letter_id, database, transports, lease)
     if row is None:
         return
     error = None
     try:
-        ended = await _sent(row, transports, settings, lease)
+        ended = await _sent(row, transports, settings, lease, attach.get(row.template))
         logger.info("{} {} {} sent", row.channel, row.id, row.template)
     except DeliveryError as caught:
         error, ended = caught, _not_sent(row, caught)
@@ -77,10 +89,11 @@ async def _claim(
 
 
 async def _sent(
-    row: Row[Any], transports: Transports, settings: Settings, lease: timedelta
+    row: Row[Any], transports: Transports, settings: Settings, lease: timedelta, attach: Attach | None
 ) -> dict[str, Any]:
     rendered = _rendered(row, settings)
-    outgoing = Outgoing(row.id, row.template, row.locale, row.recipient, rendered)
+    attached = await _attached(row, attach) if attach is not None else None
+    outgoing = Outgoing(row.id, row.template, row.locale, row.recipient, rendered, attached)
     try:
         async with asyncio.timeout((lease / 2).total_seconds()):
             message_id = await transports[Channel(row.channel)].send(outgoing)
@@ -106,6 +119,16 @@ def _rendered(row: Row[Any], settings: Settings) -> Rendered:
         raise DeliveryError("not_readable", "sealed with another SECRET_KEY", final=True) from error
     except (TemplateError, ValueError) as error:
         logger.error("{} cannot be rendered: {}", row.template, type(error).__name__)
+        raise DeliveryError("not_rendered", type(error).__name__, final=False) from error
+
+
+async def _attached(row: Row[Any], attach: Attach) -> Attached:
+    try:
+        return await attach(unseal(row.id, row.content))
+    except LOST:
+        raise
+    except Exception as error:
+        logger.opt(exception=error).error("what goes with {} {} cannot be made", row.template, row.id)
         raise DeliveryError("not_rendered", type(error).__name__, final=False) from error
 
 

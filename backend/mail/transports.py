@@ -48,12 +48,22 @@ _PASSING = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that goes with a letter: made when it is sent, and kept nowhere."""
+
+    name: str
+    type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     id: UUID
     template: str
     locale: str
     recipient: str
     rendered: Rendered
+    attached: Attached | None = None
 
 
 class DeliveryError(Exception):
@@ -178,6 +188,9 @@ class SmtpTransport:
         message["X-Gavan-Template"] = outgoing.template
         message.set_content(rendered.text)
         message.add_alternative(rendered.html, subtype="html")
+        if (file := outgoing.attached) is not None:
+            kind, _, subtype = file.type.partition("/")
+            message.add_attachment(file.content, maintype=kind, subtype=subtype, filename=file.name)
         return message
 
 

@@ -54,6 +54,7 @@ Name = Literal[
     "client",
     "hook",
     "source_check",
+    "archive",
     "coupon",
     "domain_check",
 ]
@@ -104,6 +105,7 @@ def declared(settings: Settings) -> dict[Name, Limit]:
         ),
         # A repository of somebody's choice, asked whether it can be read.
         "source_check": Limit(by_account=parse(settings.source_check_rate_per_user)),
+        "archive": Limit(by_account=parse(settings.archive_rate_per_user)),
         # A coupon's code, which is short enough to be guessed at.
         "coupon": Limit(by_account=parse(settings.coupon_rate_per_user)),
         "domain_check": Limit(by_account=parse(settings.domain_check_rate_per_user)),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from backend.roles.permissions import CUSTOMER, ME_SECURITY, PERMISSIONS
+from backend.roles.permissions import CUSTOMER, ME_SECURITY, PERMISSIONS, SERVICES_CONSOLE
 
-APPLICATION_SCOPES = CUSTOMER - {ME_SECURITY}
+_IN_PERSON = frozenset({ME_SECURITY, SERVICES_CONSOLE})
+
+APPLICATION_SCOPES = CUSTOMER - _IN_PERSON
 """Of applications that customers register: neither the operator's permissions nor the account's security."""
 
-PERSONAL_SCOPES = frozenset(PERMISSIONS) - {ME_SECURITY}
+PERSONAL_SCOPES = frozenset(PERMISSIONS) - _IN_PERSON
 """Of personal tokens: an administrator may want a script that looks at the installation."""
 
 

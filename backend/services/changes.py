@@ -15,8 +15,12 @@ from backend.services.dao import DeploymentDAO
 from backend.services.environment import open_snapshot
 from backend.services.lifecycle import variables_of
 from backend.services.models import Deployment
+from backend.volumes import files
 
-SETTINGS = ("commit", "repo_url", "ref", "root", "health_path")
+SETTINGS = (
+    *("commit", "repo_url", "ref", "root", "image", "source_digest", "port", "command", "plan_id"),
+    *("health_kind", "health_path", "health_command", "health_timeout_seconds", "restart_policy"),
+)
 
 
 async def changes_between(
@@ -34,6 +38,7 @@ async def changes_between(
         if against is None or against.service_id != service.id:
             raise NotFound("The service has no such deployment to compare with.")
     environment = _environment(release)
+    before_files = await files.contents_of(session, against.id) if against else {}
     present = await variables_of(session, service.id)
     return {
         "deployment_id": release.id,
@@ -41,6 +46,7 @@ async def changes_between(
         "settings": _settings(against, release) if against else [],
         "variables": _names(_environment(against) if against else {}, environment),
         "unlike_service": _names(environment, present),
+        "files": _names(before_files, await files.contents_of(session, release.id)),
     }
 
 
@@ -50,7 +56,13 @@ def _environment(release: Deployment) -> dict[str, str]:
 
 def _settings(before: Deployment, after: Deployment) -> list[dict[str, Any]]:
     pairs = ((name, getattr(before, name), getattr(after, name)) for name in SETTINGS)
-    return [{"name": name, "before": old, "after": new} for name, old, new in pairs if old != new]
+    return [
+        {"name": name, "before": _said(old), "after": _said(new)} for name, old, new in pairs if old != new
+    ]
+
+
+def _said(value: Any) -> str | None:
+    return None if value in (None, "") else str(value)
 
 
 def _names(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str]]:

@@ -44,24 +44,35 @@ class ServiceDAO(BaseDAO[Service]):
         counted: int = await self.scalar(statement)
         return counted
 
+    async def previews_of(self, service_id: UUID) -> Sequence[Service]:
+        """Under lock: its previews that nobody deletes yet."""
+        statement = select(Service).where(
+            Service.preview_of == service_id,
+            Service.deleted_at.is_(None),
+            Service.status != ServiceStatus.DELETING,
+        )
+        return await self.all(statement.order_by(Service.id).with_for_update(key_share=True))
+
     async def name_taken(self, name: str) -> bool:
         statement = select(Service.id).where(Service.name == name, Service.deleted_at.is_(None))
         return await self.scalar(statement) is not None
 
-    async def routes(self) -> list[tuple[str, str | None]]:
-        """Name and `host:port` of all services that the edge shall answer for.
+    async def routes(self) -> list[tuple[str, list[str]]]:
+        """Name and each `host:port` of all services that the edge shall answer for.
 
-        None instead of the address of one that should run and does not: its port may be somebody else's.
+        Not of those that are for their project only, and none of the addresses of one that should run and
+        does not: its port may be somebody else's.
         """
         asked = Service.routed_deployment_id.is_distinct_from(Service.live_deployment_id)
         answers = or_(Service.status == ServiceStatus.RUNNING, asked)
         should = and_(Service.desired == Desired.RUNNING, Service.live_deployment_id.is_not(None))
         statement = (
-            select(Service.name, case((answers, Deployment.address)).label("address"))
+            select(Service.name, case((answers, Deployment.addresses)).label("addresses"))
             .outerjoin(Deployment, Deployment.id == Service.routed_deployment_id)
             .where(Service.deleted_at.is_(None), or_(Service.routed_deployment_id.is_not(None), should))
+            .where(Service.public)
         )
-        return [(row.name, row.address) for row in await self.rows(statement)]
+        return [(row.name, row.addresses or []) for row in await self.rows(statement)]
 
     async def kept(self) -> Sequence[Service]:
         """All services that are not deleted: what the reconciler walks."""
@@ -103,6 +114,11 @@ class VariableDAO(BaseDAO[ServiceVariable]):
 
 class DeploymentDAO(BaseDAO[Deployment]):
     model = Deployment
+
+    async def releasing(self) -> set[UUID]:
+        """Whose release command goes on, or may."""
+        begun = (Deployment.release_began_at.is_not(None), Deployment.state.not_in(FINAL))
+        return {row.id for row in await self.rows(select(Deployment.id).where(*begun))}
 
     async def readable(self, deployment_id: UUID, projects: Sequence[UUID]) -> Row[Any] | None:
         """The deployment, its service, and the newest job about it."""
@@ -181,6 +197,20 @@ class DeploymentDAO(BaseDAO[Deployment]):
             statement = statement.where(Deployment.id == one)
         return [row.id for row in await self.rows(statement)]
 
+    async def kept_build_like(
+        self, service_id: UUID, same: dict[str, Any], engine: str, most_bytes: int
+    ) -> Deployment | None:
+        """The newest release with a kept build of its own, made from what `same` says."""
+        statement = select(Deployment).where(
+            Deployment.service_id == service_id,
+            Deployment.build_kept,
+            Deployment.engine == engine,
+            Deployment.command.is_not(None),
+            func.coalesce(Deployment.size_bytes, 0) <= most_bytes,
+            *(getattr(Deployment, name).is_not_distinct_from(value) for name, value in same.items()),
+        )
+        return await self.one(statement.order_by(Deployment.number.desc()).limit(1))
+
     async def superfluous_builds(self, service_id: UUID, kept: int) -> Sequence[UUID]:
         """Kept ones beyond those that served most lately, unless what serves or is on its way needs them."""
         lately = (
@@ -226,7 +256,7 @@ class DeploymentDAO(BaseDAO[Deployment]):
         await self.execute(
             update(Deployment)
             .where(Deployment.service_id == service_id)
-            .values(environment=None, address=None, build_kept=False)
+            .values(environment=None, address=None, addresses=[], build_kept=False)
         )
 
 

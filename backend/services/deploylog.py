@@ -9,39 +9,32 @@ from typing import Any, Self
 from uuid import UUID
 
 from loguru import logger
-from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.dao.base import BaseDAO
+from backend.dao.lines import LineDAO
 from backend.database import LOST, Database, now
 from backend.services.environment import Redactor
-from backend.services.models import DeploymentLogLine
+from backend.services.log_dao import LogLines
 
-CHANNEL = "deployment_log"
 MAX_LINE = 2000
 MAX_LINES = 10_000
 FLUSH_SECONDS = 0.2
-
-
-class LogLines(BaseDAO[DeploymentLogLine]):
-    model = DeploymentLogLine
-
-    async def last_seq(self, deployment_id: UUID) -> int:
-        statement = select(func.coalesce(func.max(DeploymentLogLine.seq), 0))
-        last: int = await self.scalar(statement.where(DeploymentLogLine.deployment_id == deployment_id))
-        return last
-
-    async def append(self, rows: list[dict[str, Any]]) -> None:
-        await self.execute(insert(DeploymentLogLine), rows)
-        await self.notify(CHANNEL, str(rows[0]["deployment_id"]))
+AGAIN = "— taken up again after an interruption —"
 
 
 class DeployLog:
     """Collects lines and writes them in batches; `async with` it around the work."""
 
-    def __init__(self, database: Database, deployment_id: UUID, redact: Redactor) -> None:
+    def __init__(
+        self,
+        database: Database,
+        owner_id: UUID,
+        redact: Redactor,
+        lines: type[LineDAO] = LogLines,
+    ) -> None:
         self._database = database
-        self._deployment = deployment_id
+        self._owner = owner_id
+        self._lines = lines
         self._redact = redact
         self._waiting: list[dict[str, Any]] = []
         self._seq = 0
@@ -51,7 +44,7 @@ class DeployLog:
 
     async def __aenter__(self) -> Self:
         async with self._database.transaction() as session:
-            self._seq = await LogLines(session).last_seq(self._deployment)
+            self._seq = await self._lines(session).last_seq(self._owner)
         self._flushing = asyncio.create_task(self._flush_often())
         return self
 
@@ -70,7 +63,7 @@ class DeployLog:
         text = self._redact(line)[:MAX_LINE].replace("\x00", "�")
         if self._seq == MAX_LINES:
             text = f"— the log is cut here: it has reached {MAX_LINES} lines —"
-        self._waiting.append({"deployment_id": self._deployment, "seq": self._seq, "at": now(), "text": text})
+        self._waiting.append({self._lines.owner: self._owner, "seq": self._seq, "at": now(), "text": text})
 
     async def flush(self, session: AsyncSession | None = None) -> None:
         """Have everything written; inside `session` it is seen if and only if that commits.
@@ -83,10 +76,10 @@ class DeployLog:
                 return
             try:
                 if session is not None:
-                    await LogLines(session).append(batch)
+                    await self._lines(session).append(batch)
                     return
                 async with self._database.transaction() as own:
-                    await LogLines(own).append(batch)
+                    await self._lines(own).append(batch)
             except BaseException:
                 self._waiting = batch + self._waiting
                 raise
@@ -106,12 +99,6 @@ class DeployLog:
 
 
 async def read_log(database: Database, deployment_id: UUID, after: int, size: int) -> list[dict[str, Any]]:
-    """`[{"seq", "at", "text"}]` behind `after`, at most `size`."""
-    statement = (
-        select(DeploymentLogLine.seq, DeploymentLogLine.at, DeploymentLogLine.text)
-        .where(DeploymentLogLine.deployment_id == deployment_id, DeploymentLogLine.seq > after)
-        .order_by(DeploymentLogLine.seq)
-        .limit(size)
-    )
+    """As `LogLines.after`."""
     async with database.transaction() as session:
-        return [dict(row._mapping) for row in await LogLines(session).rows(statement)]
+        return await LogLines(session).after(deployment_id, after, size)

@@ -19,11 +19,12 @@ from backend.jobs.idempotency import Answer, OnceDep
 from backend.oauth.principal import StandingDep
 from backend.openapi import WORK, events, problems
 from backend.roles.permissions import ADMIN_SERVICES, DEPLOYMENTS_READ, DEPLOYMENTS_WRITE
-from backend.services import lifecycle, rollback
+from backend.services import lifecycle, log_schemas, rollback
 from backend.services import schemas as s
 from backend.services.access import Deployer, DeploymentReader, ReadableService, VariableReader
 from backend.services.changes import changes_between
-from backend.services.deploylog import CHANNEL, read_log
+from backend.services.deploylog import read_log
+from backend.services.log_dao import CHANNEL
 from backend.services.models import DeploymentState
 from backend.services.views import DEPLOYMENTS, deployment_of, service_of, shape_deployment, shape_service
 from backend.utils.http import Cursor, Size, job_location, json_answer, json_bytes
@@ -48,13 +49,17 @@ async def deployments_create(
     session: SessionDep,
     principal: Deployer,
     once: OnceDep,
-    _: s.DeploymentIn | None = None,
+    wanted: s.DeploymentIn | None = None,
 ) -> Response:
-    """Fetches the newest commit, and brings it live beside what serves now."""
+    """Fetches the newest commit, what the image's tag stands for, or the archive, and brings it live beside
+    what serves now. A build of the same commit with the same options that is kept is used again.
+    """
 
     async def work() -> Answer:
         service = await lifecycle.locked(session, service_id, principal, DEPLOYMENTS_WRITE)
-        deployment, job = await lifecycle.deploy(session, service, principal.user_id, "manual")
+        deployment, job = await lifecycle.deploy(
+            session, service, principal.user_id, "manual", rebuild=wanted is not None and wanted.rebuild
+        )
         body = {"job_id": job.id, "service_id": service_id, "deployment_id": deployment.id}
         return Answer(body, job_location(job.id))
 
@@ -162,7 +167,7 @@ async def deployments_get(deployment: Readable) -> Response:
     "/deployments/{deployment_id}/log",
     operation_id="deployments_log",
     summary="Log of a deployment",
-    response_model=s.DeploymentLog,
+    response_model=log_schemas.DeploymentLog,
     responses=problems(401, 403, 404, 422),
 )
 async def deployments_log(
@@ -185,7 +190,7 @@ async def deployments_log(
     responses=problems(401, 403, 404, 422)
     | events(
         "Lines, and the deployment at each change",
-        log=s.DeploymentLogLineView,
+        log=log_schemas.DeploymentLogLineView,
         deployment=s.DeploymentView,
         end=None,
     ),

@@ -79,6 +79,9 @@ def open_snapshot(deployment_id: UUID, sealed: str | None) -> dict[str, str]:
     return environment
 
 
+CUT = "•••"
+
+
 class Redactor:
     """Cuts known values out of lines that are shown or kept."""
 
@@ -88,4 +91,4 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, secrets))) if secrets else None
 
     def __call__(self, text: str) -> str:
-        return self._pattern.sub("•••", text) if self._pattern else text
+        return self._pattern.sub(CUT, text) if self._pattern else text

@@ -6,6 +6,7 @@ All of it happens under the service's row lock, so that two requests at once are
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,22 +20,26 @@ from backend.catalogue.loading import Plans
 from backend.config import Settings
 from backend.database import now
 from backend.engines.errors import Reason
+from backend.engines.scale import HealthKind
 from backend.exceptions import Conflict, NotFound, invalid_field
 from backend.jobs import queue
 from backend.jobs.dao import JobDAO
 from backend.jobs.models import Job, JobState
 from backend.oauth.identity import Principal
+from backend.processes import wanted as processes
 from backend.projects.access import not_enough
 from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
-from backend.services.deploylog import CHANNEL
 from backend.services.environment import open_variable, seal_snapshot, seal_variable
+from backend.services.following import refuse_preview
+from backend.services.log_dao import CHANNEL
 from backend.services.models import Deployment, DeploymentState, Desired, Service, ServiceStatus
 from backend.services.reasons import CANCELLED, SUSPENDED
 from backend.services.schemas import HEALTH_PATH, ServicePatch
+from backend.services.sources import SOURCE_COLUMNS
 from backend.services.trail import record_about
-from backend.sources import credentials
-from backend.sources.addresses import check_source
+from backend.sources import choosing
 from backend.utils.ids import new_id
+from backend.volumes import files
 
 OPERATIONS = {
     "service.stop": Action.SERVICE_STOPPED,
@@ -42,7 +47,11 @@ OPERATIONS = {
     "service.restart": Action.SERVICE_RESTARTED,
 }
 DEPLOYING = ("service.deploy", "service.rollback")
-_CHANGEABLE = ("repo_url", "ref", "root", "health_path", "plan_id")
+HEALTH = ("health_kind", "health_path", "health_command", "health_timeout_seconds")
+RELEASED = (*HEALTH, "restart_policy", "run_as")
+"""Of a service, what its next release takes and keeps."""
+HEALTH_DEFAULTS = {"health_kind": HealthKind.HTTP, "health_path": HEALTH_PATH}
+_CHANGEABLE = (*SOURCE_COLUMNS, *HEALTH, "release_command", "plan_id")
 
 
 async def locked(session: AsyncSession, service_id: UUID, principal: Principal, permission: str) -> Service:
@@ -64,16 +73,16 @@ async def change(session: AsyncSession, settings: Settings, service: Service, wa
     before = _changeable(service)
     given = wanted.model_dump(exclude_unset=True)
     source = given.get("source", {})
-    if "repo_url" in source:
-        check_source(settings, source["repo_url"])
-        service.repo_url = source["repo_url"]
-        await credentials.moved(session, service, before["repo_url"])
-    if "ref" in source:
-        service.ref = source["ref"]
-    if "root" in source:
-        service.root = source["root"] or ""
-    if "health_path" in given:
-        service.health_path = given["health_path"] or HEALTH_PATH
+    if source:
+        refuse_preview(service)
+    if source:
+        await choosing.change(session, settings, service, source)
+    for name in HEALTH:
+        if name in given:
+            setattr(service, name, given[name] or HEALTH_DEFAULTS.get(name))
+    check_health(service)
+    if "release_command" in given:
+        service.release_command = given["release_command"] or None
     if "plan_id" in given:
         if given["plan_id"] != service.plan_id:
             await check_plan(session, given["plan_id"], ["body", "plan_id"])
@@ -85,11 +94,25 @@ async def change(session: AsyncSession, settings: Settings, service: Service, wa
         await record_about(session, service, Action.SERVICE_UPDATED, before=changed[0], after=changed[1])
 
 
+def check_health(service: Service) -> None:
+    if service.health_kind == HealthKind.COMMAND and not service.health_command:
+        message = "Say which command tells whether the app is well."
+        raise invalid_field(["body", "health_command"], message, "health_command_missing")
+
+
 async def deploy(
-    session: AsyncSession, service: Service, user_id: UUID | None, trigger: str, *, commit: str | None = None
+    session: AsyncSession,
+    service: Service,
+    user_id: UUID | None,
+    trigger: str,
+    *,
+    commit: str | None = None,
+    rebuild: bool = False,
 ) -> tuple[Deployment, Job]:
     """Accept a deployment of the service as it is now, or of that commit. One that waits is superseded."""
-    deployment, job = await accept_deployment(session, service, user_id, trigger, commit=commit)
+    deployment, job = await accept_deployment(
+        session, service, user_id, trigger, commit=commit, rebuild=rebuild
+    )
     after = {"deployment_id": deployment.id, "number": deployment.number, "trigger": trigger}
     if commit is not None:
         after["commit"] = commit
@@ -98,7 +121,13 @@ async def deploy(
 
 
 async def accept_deployment(
-    session: AsyncSession, service: Service, user_id: UUID | None, trigger: str, *, commit: str | None = None
+    session: AsyncSession,
+    service: Service,
+    user_id: UUID | None,
+    trigger: str,
+    *,
+    commit: str | None = None,
+    rebuild: bool = False,
 ) -> tuple[Deployment, Job]:
     """`deploy` as a part of something else that is recorded."""
     refuse_suspended(service)
@@ -112,16 +141,19 @@ async def accept_deployment(
         number=number,
         trigger=trigger,
         state=DeploymentState.QUEUED,
-        repo_url=service.repo_url,
-        ref=service.ref,
-        root=service.root,
-        commit=commit,
-        health_path=service.health_path,
+        **{name: getattr(service, name) for name in SOURCE_COLUMNS},
+        rebuild=rebuild,
+        # What a push names is of a repository; the source may be none by now.
+        commit=commit if service.repo_url else None,
+        **{name: getattr(service, name) for name in RELEASED},
+        commands=await processes.own_commands(session, service.id),
+        release_command=service.release_command,
         plan_id=service.plan_id,
         environment=seal_snapshot(deployment_id, await variables_of(session, service.id)),
         steps=[],
     )
     await DeploymentDAO(session).add(deployment)
+    await files.take_over(session, service.id, deployment_id)
     if service.live_deployment_id is None:
         # What the attempt before ended with is no longer the state of things.
         service.becomes(ServiceStatus.PENDING)
@@ -181,15 +213,19 @@ async def refuse_unpaid(session: AsyncSession, service: Service) -> None:
         await purchase.ask_to_run(session, service)
 
 
-async def delete(session: AsyncSession, service: Service, user_id: UUID | None) -> Job:
-    """Accept the deletion: what waits is called off, what runs is asked to end."""
+async def delete(
+    session: AsyncSession, service: Service, user_id: UUID | None, *, at: datetime | None = None
+) -> Job:
+    """Accept the deletion: what waits is called off, what runs is asked to end, and usage ends then."""
     for job in await JobDAO(session).open_of(service.id):
         await queue.call_off(session, job)
     for waiting in await DeploymentDAO(session).queued_of(service.id):
         await _end(session, waiting, DeploymentState.CANCELLED, "The service was deleted.")
+    for preview in await ServiceDAO(session).previews_of(service.id):
+        await delete(session, preview, user_id, at=at)
     service.becomes(ServiceStatus.DELETING)
     await purchase.settle(session, service)
-    await usage.follow(session, service)
+    await usage.follow(session, service, at=at)
     await record_about(session, service, Action.SERVICE_DELETED)
     return await queue.accept(
         session, "service.delete", project_id=service.project_id, user_id=user_id, service_id=service.id

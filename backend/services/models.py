@@ -23,6 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Base, Id, Timestamps, now
 from backend.engines.errors import Reason
+from backend.engines.scale import HealthKind, Restart
 
 
 class ServiceStatus(enum.StrEnum):
@@ -66,6 +67,12 @@ ENDED_BADLY = frozenset({DeploymentState.FAILED, DeploymentState.CANCELLED, Depl
 FINAL = SERVED | ENDED_BADLY
 
 
+class SourceKind(enum.StrEnum):
+    GIT = "git"
+    IMAGE = "image"
+    ARCHIVE = "archive"
+
+
 class Service(Timestamps, Base):
     __tablename__ = "services"
     __table_args__ = (
@@ -73,6 +80,14 @@ class Service(Timestamps, Base):
             "status IN ('pending','running','stopped','crashed','failed','deleting')", name="status"
         ),
         CheckConstraint("desired IN ('running','stopped','deleted')", name="desired"),
+        CheckConstraint("source_kind IN ('git','image','archive')", name="source_kind"),
+        CheckConstraint(
+            "(source_kind = 'git') = (repo_url <> '') AND (source_kind = 'image') = (image IS NOT NULL)",
+            name="source",
+        ),
+        CheckConstraint("port BETWEEN 1 AND 65535", name="port"),
+        CheckConstraint("restart_policy IN ('always','on-failure','never')", name="restart_policy"),
+        CheckConstraint("health_kind IN ('http','tcp','command')", name="health_kind"),
         # The name is a host name, so it is unique in the whole installation.
         Index("uq_services_name", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index(
@@ -92,7 +107,10 @@ class Service(Timestamps, Base):
         Index("ix_services_created", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
         Index("ix_services_routed", "routed_deployment_id"),
         Index("ix_services_price_id", "price_id"),
+        Index("ix_services_archive_id", "archive_id"),
         Index("ix_services_status", "status", postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_services_preview_of", "preview_of"),
+        CheckConstraint("(preview_of IS NULL) = (preview_number IS NULL)", name="preview"),
     )
 
     id: Mapped[Id]
@@ -102,12 +120,34 @@ class Service(Timestamps, Base):
     plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
     price_id: Mapped[UUID | None] = mapped_column(ForeignKey("prices.id", use_alter=True))
     """What it pays: of the plan that is live, which `plan_id` may be about to follow."""
-    repo_url: Mapped[str] = mapped_column(String(2000))
+    source_kind: Mapped[str] = mapped_column(String(10), default=SourceKind.GIT)
+    repo_url: Mapped[str] = mapped_column(String(2000), default="")
+    """Empty where the source is no repository."""
     ref: Mapped[str | None] = mapped_column(String(200))
     root: Mapped[str] = mapped_column(String(500), default="")
+    image: Mapped[str | None] = mapped_column(String(500))
+    """`registry/name:tag` or `@sha256:…`, as its owner writes it."""
+    archive_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("source_archives.id", ondelete="SET NULL", use_alter=True)
+    )
+    port: Mapped[int | None]
+    """On which an image of its owner's listens; without it what the image says."""
+    build_options: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    """`dockerfile`, `target` and `arguments` of a build by Dockerfile, as far as they are set."""
     ssh_host_key: Mapped[str | None] = mapped_column(String(200))
     """`<algorithm> SHA256:<digest>` of the source's ssh server, since the first visit."""
     health_path: Mapped[str] = mapped_column(String(500))
+    health_kind: Mapped[str] = mapped_column(String(10), default=HealthKind.HTTP)
+    health_command: Mapped[str | None] = mapped_column(String(1000))
+    health_timeout_seconds: Mapped[int | None]
+    """For how long a release may take to be well; without it as the settings say."""
+    restart_policy: Mapped[str] = mapped_column(String(10), default=Restart.ALWAYS)
+    run_as: Mapped[str | None] = mapped_column(String(40))
+    """The user of its image as whom it runs, if not the one that the image says."""
+    public: Mapped[bool] = mapped_column(default=True)
+    """Whether the edge has an address for it; without, only its project's services reach it."""
+    release_command: Mapped[str | None] = mapped_column(String(4000))
+    """What runs before each new release starts, in place of the Procfile's `release`."""
     desired: Mapped[str] = mapped_column(String(10), default=Desired.RUNNING)
     status: Mapped[str] = mapped_column(String(12), default=ServiceStatus.PENDING)
     status_reason: Mapped[str | None] = mapped_column(String(2000))
@@ -121,6 +161,10 @@ class Service(Timestamps, Base):
     )
     """Whom the edge asks; differs from the live one only while a release is being checked."""
     deployments_count: Mapped[int] = mapped_column(Integer, default=0)
+    preview_of: Mapped[UUID | None] = mapped_column(ForeignKey("services.id", ondelete="CASCADE"))
+    """The service whose pull request it shows."""
+    preview_number: Mapped[int | None]
+    """Of that pull request."""
     suspended_at: Mapped[datetime | None]
     """Since when it stands still because nobody pays for it; `desired` stays what its customer wants."""
     deleted_at: Mapped[datetime | None]
@@ -140,6 +184,28 @@ class Service(Timestamps, Base):
         self.status_reason = reason.message[:2000] if reason else None
         self.status_reason_code = reason.code if reason else None
         self.status_reason_parameters = (reason.parameters or None) if reason else None
+
+
+class ServiceProcess(Base):
+    """What a service shall run of one process. `web` without a row runs once, others not at all."""
+
+    __tablename__ = "service_processes"
+    __table_args__ = (CheckConstraint("replicas >= 0", name="replicas"),)
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(30), primary_key=True)
+    replicas: Mapped[int]
+    command: Mapped[str | None] = mapped_column(String(4000))
+    """Its owner's, in place of the Procfile's."""
+
+
+def become(service: Service, kind: SourceKind) -> None:
+    """Of another kind of source nothing stays that this one has no use for."""
+    if service.source_kind == kind:
+        return
+    service.source_kind = kind
+    service.repo_url, service.image, service.archive_id, service.port = "", None, None, None
+    service.ref, service.root = None, ""
 
 
 class ServiceVariable(Base):
@@ -166,11 +232,13 @@ class Deployment(Base):
             "'cancelled','superseded')",
             name="state",
         ),
-        CheckConstraint("(build_id = id) = (restores_id IS NULL)", name="build"),
+        CheckConstraint("source_kind IN ('git','image','archive')", name="source_kind"),
+        CheckConstraint("restores_id IS NULL OR build_id <> id", name="build"),
         CheckConstraint("NOT build_kept OR build_id = id", name="build_kept"),
         UniqueConstraint("service_id", "number"),
         Index("ix_deployments_build_kept", "service_id", postgresql_where=text("build_kept")),
         Index(None, "build_id"),
+        Index(None, "archive_id"),
         Index(None, "restores_id"),
     )
 
@@ -182,15 +250,30 @@ class Deployment(Base):
     reason_code: Mapped[str | None] = mapped_column(String(60))
     reason: Mapped[str | None] = mapped_column(String(2000))
     reason_parameters: Mapped[dict[str, str | int] | None] = mapped_column(JSONB(none_as_null=True))
-    repo_url: Mapped[str] = mapped_column(String(2000))
+    source_kind: Mapped[str] = mapped_column(String(10), default=SourceKind.GIT)
+    repo_url: Mapped[str] = mapped_column(String(2000), default="")
     ref: Mapped[str | None] = mapped_column(String(200))
     root: Mapped[str] = mapped_column(String(500), default="")
+    image: Mapped[str | None] = mapped_column(String(500))
+    archive_id: Mapped[UUID | None] = mapped_column(ForeignKey("source_archives.id", ondelete="SET NULL"))
+    source_digest: Mapped[str | None] = mapped_column(String(80))
+    """`sha256:…` of the image or the archive: what a tag stood for when this was deployed."""
+    port: Mapped[int | None]
+    build_options: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    rebuild: Mapped[bool] = mapped_column(default=False)
+    """Whether it is built although a kept build is of the same source."""
     health_path: Mapped[str] = mapped_column(String(500))
+    health_kind: Mapped[str] = mapped_column(String(10), default=HealthKind.HTTP)
+    health_command: Mapped[str | None] = mapped_column(String(1000))
+    health_timeout_seconds: Mapped[int | None]
+    restart_policy: Mapped[str] = mapped_column(String(10), default=Restart.ALWAYS)
+    run_as: Mapped[str | None] = mapped_column(String(40))
     plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
     environment: Mapped[str | None] = mapped_column(Text)
     """The variables of this release as sealed JSON; gone when the service is deleted."""
     build_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), default=_own_id)
-    """The deployment that made the build which this one runs: itself, unless it is a rollback."""
+    """The deployment that made the build which this one runs: itself, unless a kept one is of the same source
+    or it is a rollback."""
     build_kept: Mapped[bool] = mapped_column(default=False)
     """Whether its own build went live and is still there for a rollback; see `retention.py`."""
     restores_id: Mapped[UUID | None] = mapped_column(ForeignKey("deployments.id"))
@@ -199,8 +282,26 @@ class Deployment(Base):
     commit_subject: Mapped[str | None] = mapped_column(String(200))
     build_kind: Mapped[str | None] = mapped_column(String(20))
     command: Mapped[str | None] = mapped_column(String(4000))
+    release_command: Mapped[str | None] = mapped_column(String(4000))
+    """As the service had it when this was asked for, or as its Procfile has it once it is built."""
+    release_began_at: Mapped[datetime | None]
+    release_began_seq: Mapped[int | None]
+    """How far the log was when the release command began: what it prints comes after that."""
+    released_at: Mapped[datetime | None]
+    """When the release command had succeeded."""
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    processes: Mapped[dict[str, str]] = mapped_column(JSONB, default=dict)
+    """Command by name of what its source says it runs beside `web`."""
+    commands: Mapped[dict[str, str]] = mapped_column(JSONB, default=dict)
+    """By name, those of its owner's own when this was deployed; they win."""
+    scale: Mapped[dict[str, int] | None] = mapped_column(JSONB(none_as_null=True))
+    """How many units of each process it was given last; None before it was started."""
     address: Mapped[str | None] = mapped_column(String(100))
+    """Of its first unit of `web`."""
+    addresses: Mapped[list[str]] = mapped_column(JSONB, default=list)
+    """Of all units of `web` that visitors are led to."""
+    status_told: Mapped[str | None] = mapped_column(String(10))
+    """What its commit's forge was last to be told of it; see `backend.statuses`."""
     engine: Mapped[str | None] = mapped_column(String(20))
     """That has the release; another one knows nothing of it."""
     steps: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from loguru import logger
 
+from backend.backups.dao import BackupDAO, PlanDAO
 from backend.billing.metering import events as usage
 from backend.billing.prices import purchase
 from backend.config import Settings
+from backend.cronjobs.dao import CronJobDAO, CronRunDAO
 from backend.database import Database, now
 from backend.domains import claiming as domains
-from backend.engines.base import CheckSpec, Engine, EngineError, Reason
+from backend.engines.base import CheckSpec, Engine, EngineError, HealthKind, Reason
 from backend.hooks.dao import PushHookDAO
 from backend.jobs.runner import Claimed, JobError
+from backend.ports.dao import PortDAO
+from backend.previews.dao import PreviewSettingsDAO
+from backend.processes.truth import addresses_of
 from backend.services.dao import DeploymentDAO, ServiceDAO, VariableDAO
 from backend.services.environment import Redactor, open_snapshot
 from backend.services.failures import reason_of, told
@@ -23,6 +29,8 @@ from backend.services.models import Desired, Service, ServiceStatus
 from backend.services.reasons import SUSPENDED
 from backend.services.routing import Edge
 from backend.sources import credentials
+from backend.statuses.dao import StatusSettingsDAO
+from backend.volumes import files, mounting
 
 T = TypeVar("T")
 NOTHING_SECRET = Redactor(())
@@ -66,19 +74,28 @@ class Operations:
         # Away from its port first: while the app is down, another may take it.
         await self._change(job, routed_deployment_id=None)
         await self._publish()
-        unit = await self._engine_call(self._engine.restart(str(service.live_deployment_id)))
+        live_id = str(service.live_deployment_id)
+        await self._engine_call(self._engine.restart(live_id))
         async with job.transaction(step="checking", progress=60) as session:
             deployment = await DeploymentDAO(session).get_locked(service.live_deployment_id)
             assert deployment is not None
-            deployment.address = unit.address
         check = CheckSpec(
             deployment_id=str(deployment.id),
             service_id=str(service.id),
             health_path=deployment.health_path,
+            health=HealthKind(deployment.health_kind),
+            health_command=deployment.health_command or "",
+            port=deployment.port,
         )
-        timeout = self._settings.health_timeout_seconds
+        timeout = float(deployment.health_timeout_seconds or self._settings.health_timeout_seconds)
         redact = Redactor(open_snapshot(deployment.id, deployment.environment).values())
         await self._engine_call(self._engine.wait_healthy(check, _no_report, timeout=timeout), redact)
+        units = await self._engine_call(self._engine.release_units(live_id))
+        async with job.transaction() as session:
+            row = await DeploymentDAO(session).get_locked(deployment.id)
+            assert row is not None
+            row.addresses = addresses_of(units)
+            row.address = next(iter(row.addresses), None)
         await self._become(
             job,
             ServiceStatus.RUNNING,
@@ -92,12 +109,25 @@ class Operations:
         service = await self._change(job, routed_deployment_id=None, desired=Desired.DELETED)
         await self._publish()
         await job.progress("removing", 50)
+        async with self._database.transaction() as session:
+            runs = await CronRunDAO(session).open_of_service(service.id)
+        for run in runs:
+            await self._engine_call(self._engine.stop_task(str(run.id)))
         await self._engine_call(self._engine.remove_service(str(service.id)))
+        await self._engine_call(mounting.remove_all(self._database, self._engine, service.id))
         async with job.transaction() as session:
             await VariableDAO(session).remove_all(service.id)
             await credentials.forget(session, service.id)
+            await CronJobDAO(session).forget(service.id)
+            await PlanDAO(session).forget(service.id)
+            kept_days = timedelta(days=self._settings.backup_kept_after_deletion_days)
+            await BackupDAO(session).expire(service.id, now() + kept_days)
             await PushHookDAO(session).forget(service.id)
+            await PreviewSettingsDAO(session).forget(service.id)
+            await StatusSettingsDAO(session).forget(service.id)
             await domains.give_up_all(session, service.id)
+            await files.forget(session, service.id)
+            await PortDAO(session).forget(service.id)
             await DeploymentDAO(session).forget(service.id)
             row = await ServiceDAO(session).get_locked(service.id)
             assert row is not None

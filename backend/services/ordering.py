@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit.actions import Action
 from backend.billing.prices import offers, purchase
 from backend.billing.prices.offers import Offer
-from backend.catalogue.loading import Plans, Templates
+from backend.catalogue.loading import STACK, Plans, Templates
 from backend.catalogue.models import Plan, Template
 from backend.config import Settings
 from backend.exceptions import Conflict, NotFound, invalid_field
@@ -24,9 +24,9 @@ from backend.services.environment import check_variables
 from backend.services.models import Deployment, Order, Service
 from backend.services.names import check_name
 from backend.services.schemas import OrderIn
+from backend.services.sources import SOURCE_COLUMNS
 from backend.services.trail import record_about
-from backend.sources import credentials
-from backend.sources.addresses import check_source
+from backend.sources import choosing
 from backend.sources.schemas import AccessibleSourceIn
 from backend.users.verification import require_verified
 
@@ -42,7 +42,7 @@ async def place(
     check_variables(wanted.variables)
     template, plan = await _from_catalogue(session, wanted)
     source = _source(template, wanted)
-    check_source(settings, source.repo_url)
+    choosing.check(settings, source)
     services = ServiceDAO(session)
     await services.lock(room(project_id))
     if not await ProjectDAO(session).kept(project_id):
@@ -55,18 +55,20 @@ async def place(
         name=wanted.name,
         template_id=template.id,
         plan_id=plan.id,
-        repo_url=source.repo_url,
-        ref=source.ref,
-        root=source.root,
+        **choosing.fields(source),
+        health_kind=wanted.health_kind,
         health_path=wanted.health_path,
+        health_command=wanted.health_command or None,
+        health_timeout_seconds=wanted.health_timeout_seconds,
         deployments_count=0,
     )
+    lifecycle.check_health(service)
     try:
         await services.add(service)
     except IntegrityError:
         raise Conflict("This name is taken. Please choose another.", code="name_taken") from None
     await purchase.place(session, service, user_id, offer)
-    access = await credentials.equip(session, settings, service, source)
+    access = await choosing.equip(session, settings, service, source)
     await lifecycle.set_variables(session, service.id, dict(wanted.variables))
     deployment, job = await lifecycle.accept_deployment(session, service, user_id, "order")
     order = Order(
@@ -94,17 +96,15 @@ def _ordered(order: Order, service: Service, wanted: OrderIn, offer: Offer) -> d
         "price_minor": order.price_minor,
         "currency": order.currency,
         **({"coupon": offer.coupon.code} if offer.coupon else {}),
-        "repo_url": service.repo_url,
-        "ref": service.ref,
-        "root": service.root,
-        "health_path": service.health_path,
+        **{name: getattr(service, name) for name in SOURCE_COLUMNS},
+        **{name: value for name in lifecycle.HEALTH if (value := getattr(service, name)) is not None},
         "variables": sorted(wanted.variables),
     }
 
 
 async def _from_catalogue(session: AsyncSession, wanted: OrderIn) -> tuple[Template, Plan]:
     template = await Templates(session).get(wanted.template_id)
-    if template is None or not template.active:
+    if template is None or not template.active or template.kind == STACK:
         raise invalid_field(["body", "template_id"], "There is no such template.", "template_unknown")
     plan = await Plans(session).get(wanted.plan_id)
     if plan is None or not plan.active:

@@ -19,6 +19,7 @@ from backend.services import ordering
 from backend.services import schemas as s
 from backend.services.access import Reader, Writer, project_to_order_in
 from backend.services.views import ORDERS, deployment_of, service_of, shape_deployment, shape_service
+from backend.sources import choosing
 from backend.utils.http import Cursor, Size, job_location, json_bytes
 
 router = APIRouter(prefix="/api/v1", tags=["services"])
@@ -42,6 +43,7 @@ async def orders_create(
 ) -> Response:
     """Makes the service and starts its first deployment; follow the job named by `Location`."""
     project_id = project_to_order_in(principal, wanted.project_id)
+    choosing.require_images(parts.engine, wanted.source)
     if wanted.coupon:
         await identity_of(request.app).limits.check("coupon", account=str(principal.user_id))
 

@@ -11,21 +11,24 @@ from uuid import UUID
 
 from loguru import logger
 from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.billing.metering import events as usage
 from backend.config import Settings
 from backend.database import Database
 from backend.engines.base import ALIVE, Engine, EngineError, Reason, Unit, UnitState
-from backend.engines.errors import Parameters
+from backend.nodes import draining
+from backend.processes import healing
+from backend.processes.truth import ENDED, FILES_GONE, addresses_of, truth
 from backend.services.dao import DeploymentDAO, ServiceDAO
 from backend.services.models import Service, ServiceStatus
 from backend.services.reasons import SUSPENDED
 from backend.services.routing import Edge
+from backend.timeline.exits import note_exits
+from backend.timeline.recording import CRASHED, RECOVERED, note
 
 LOCK = "services.reconcile"
-FILES_GONE = Reason("release_missing", "The files of the release are gone from the machine. Deploy again.")
 ANOTHER_ENGINE = Reason("engine_changed", "It was deployed on another engine of this panel. Deploy it again.")
-ENDED = Reason("unit_exited", "The app stopped by itself.")
 AWAY = Reason(
     "engine_unavailable", "The engine does not answer; the app's state is unknown.", {"detail": "away"}
 )
@@ -54,10 +57,12 @@ async def _reconcile(settings: Settings, database: Database, engine: Engine) -> 
         await _engine_is_away(database)
         return
     wanted = {str(service.id): service for service in services}
-    by_deployment = {unit.deployment_id: unit for unit in units}
+    by_deployment: dict[str, list[Unit]] = {}
+    for unit in units:
+        by_deployment.setdefault(unit.deployment_id, []).append(unit)
     for service in services:
         if service.live_deployment_id is not None and await _untouched(database, service):
-            await _mend(database, engine, service, by_deployment.get(str(service.live_deployment_id)))
+            await _mend(database, engine, service, by_deployment.get(str(service.live_deployment_id), []))
     for unit in units:
         owner = wanted.get(unit.service_id)
         try:
@@ -72,7 +77,9 @@ async def _reconcile(settings: Settings, database: Database, engine: Engine) -> 
     except EngineError as error:
         logger.warning("what crashed is not tried again now: {}", error.message)
     await engine.collect_logs()
+    await note_exits(database, engine)
     await Edge(settings, database).repair()
+    await draining.follow(database, engine)
 
 
 async def _untouched(database: Database, service: Service) -> bool:
@@ -82,20 +89,25 @@ async def _untouched(database: Database, service: Service) -> bool:
         return await dao.unchanged(service.id, service.updated_at) and not await dao.busy(service.id)
 
 
-async def _mend(database: Database, engine: Engine, service: Service, unit: Unit | None) -> None:
+async def _mend(database: Database, engine: Engine, service: Service, units: list[Unit]) -> None:
+    release = str(service.live_deployment_id)
+    states = {unit.state for unit in units}
     try:
-        if service.should_stand_still and unit is not None and unit.state in ALIVE:
-            await engine.stop(unit.deployment_id)
+        if service.should_stand_still and states & ALIVE:
+            await engine.stop(release)
             await _write_down_stopped(database, service)
-        elif service.should_run and unit is not None and unit.state is UnitState.STOPPED:
+        elif service.should_run and states == {UnitState.STOPPED}:
             logger.info("service {} shall run and does not: starting it", service.name)
-            unit = await engine.restart(unit.deployment_id)
+            await engine.restart(release)
+            units = await engine.release_units(release)
+        elif service.should_run and units:
+            await healing.complete(database, service, units)
     except EngineError as error:
         logger.warning("service {}: {}", service.name, error.message)
         if error.code == FILES_GONE.code:
-            unit = None
+            units = []
     if service.should_run:
-        await _write_down(database, engine.name, service, unit)
+        await _write_down(database, engine.name, service, units)
 
 
 async def _write_down_stopped(database: Database, service: Service) -> None:
@@ -110,49 +122,40 @@ async def _write_down_stopped(database: Database, service: Service) -> None:
             await usage.follow(session, row)
 
 
-async def _write_down(database: Database, engine: str, service: Service, unit: Unit | None) -> None:
-    if unit is not None and unit.state is UnitState.STARTING:
-        return
-    status, reason = _truth(unit)
+async def _write_down(database: Database, engine: str, service: Service, units: list[Unit]) -> None:
     async with database.transaction() as session:
         dao, deployments = ServiceDAO(session), DeploymentDAO(session)
         row = await dao.get_locked(service.id)
         if row is None or row.updated_at != service.updated_at or await dao.busy(service.id):
             return
-        if unit is None and row.live_deployment_id is not None:
-            live = await deployments.get(row.live_deployment_id)
-            if live is not None and live.engine not in (engine, None):
-                reason = ANOTHER_ENGINE
+        assert row.live_deployment_id is not None
+        live = await deployments.get_locked(row.live_deployment_id)
+        assert live is not None
+        found = truth(units, live.scale)
+        if found is None:
+            return
+        status, reason = found
+        if not units and live.engine not in (engine, None):
+            reason = ANOTHER_ENGINE
         if (row.status, row.status_reason) != (status, reason and reason.message):
             logger.info("service {} is {}", service.name, status)
+            await _tell(session, row, status, reason)
             row.becomes(status, reason)
             await usage.follow(session, row)
         if status is ServiceStatus.RUNNING and row.routed_deployment_id is None:
             row.routed_deployment_id = row.live_deployment_id
-        if unit is not None:
-            deployment = await deployments.get_locked(UUID(unit.deployment_id))
-            if deployment is not None and deployment.address != unit.address:
-                deployment.address = unit.address
+        if units and live.addresses != (addresses := addresses_of(units)):
+            live.addresses, live.address = addresses, next(iter(addresses), None)
         await dao.flush()
 
 
-def _truth(unit: Unit | None) -> tuple[ServiceStatus, Reason | None]:
-    if unit is None:
-        return ServiceStatus.CRASHED, FILES_GONE
-    if unit.state is UnitState.RUNNING:
-        if unit.listening is False:
-            return ServiceStatus.CRASHED, _deaf(unit.reason)
-        return ServiceStatus.RUNNING, None
-    return ServiceStatus.CRASHED, unit.reason or ENDED
-
-
-def _deaf(before: Reason | None) -> Reason:
-    message = "The app runs, but does not listen on its port."
-    parameters: Parameters = {"detail": "deaf"}
-    if before is not None:
-        message += f" Before that: {before.message}"
-        parameters = {**before.parameters, **parameters}
-    return Reason("unit_not_listening", message, parameters)
+async def _tell(session: AsyncSession, row: Service, status: ServiceStatus, reason: Reason | None) -> None:
+    """What is more than the end of a unit, which is told as such; again when it is another trouble."""
+    if status is ServiceStatus.RUNNING:
+        if row.status == ServiceStatus.CRASHED:
+            await note(session, row.id, RECOVERED)
+    elif reason is not None and reason.code not in (ENDED.code, row.status_reason_code):
+        await note(session, row.id, CRASHED, deployment_id=row.live_deployment_id, reason=reason)
 
 
 async def _engine_is_away(database: Database) -> None:

@@ -26,15 +26,18 @@ from backend.services.dao import DeploymentDAO
 from backend.services.environment import open_snapshot, seal_snapshot
 from backend.services.models import SERVED, Deployment, DeploymentState, Service
 from backend.services.retention import note_missing
+from backend.services.sources import SOURCE_COLUMNS
 from backend.services.trail import record_about
 from backend.utils.ids import new_id
+from backend.volumes import files
 
 TRIGGER = "rollback"
 RESTORED = (
-    "repo_url",
-    "ref",
-    "root",
-    "health_path",
+    *SOURCE_COLUMNS,
+    "source_digest",
+    *lifecycle.RELEASED,
+    "processes",
+    "commands",
     "commit",
     "commit_subject",
     "build_kind",
@@ -83,6 +86,7 @@ async def accept(
         **{name: getattr(kept, name) for name in RESTORED},
     )
     await deployments.add(deployment)
+    await files.restore(session, kept.id, new)
     job = await queue.accept(
         session,
         "service.rollback",

@@ -18,10 +18,12 @@ from backend.jobs.idempotency import Answer, OnceDep
 from backend.oauth.principal import StandingDep
 from backend.openapi import WORK, events, problems
 from backend.roles.permissions import SERVICES_READ, SERVICES_WRITE
-from backend.services import lifecycle, runtimelog
+from backend.services import lifecycle, log_schemas, runtimelog
 from backend.services import schemas as s
 from backend.services.access import Administrator, ReadableService, Reader, Writer
 from backend.services.views import ADMIN_SERVICES, SERVICES, service_of, shape_service
+from backend.sources import choosing
+from backend.stacks.membership import refuse_member
 from backend.utils.http import Cursor, Size, job_location, json_answer, json_bytes
 
 router = APIRouter(prefix="/api/v1", tags=["services"])
@@ -119,6 +121,7 @@ async def services_update(
 
     An address of another host takes the access token away, and puts a new deploy key in place of the old.
     """
+    choosing.require_images(parts.engine, change.source)
     service = await lifecycle.locked(session, service_id, principal, SERVICES_WRITE)
     await lifecycle.change(session, parts.settings, service, change)
     return json_answer(await shaped(session, service_of(service_id), shape_service))
@@ -139,6 +142,7 @@ async def services_delete(
 
     async def work() -> Answer:
         service = await lifecycle.locked(session, service_id, principal, SERVICES_WRITE)
+        await refuse_member(session, service)
         job = await lifecycle.delete(session, service, principal.user_id)
         return Answer(
             {"job_id": job.id, "service_id": service_id, "deployment_id": None}, job_location(job.id)
@@ -181,7 +185,7 @@ LogCursor = Annotated[str | None, Query(max_length=4000, pattern=r"^[\x21-\x7e]+
     "/services/{service_id}/log",
     operation_id="services_log",
     summary="What the service printed",
-    response_model=s.ServiceLog,
+    response_model=log_schemas.ServiceLog,
     responses=problems(401, 403, 404, 422, 503),
 )
 async def services_log(
@@ -195,11 +199,35 @@ async def services_log(
 
 
 @router.get(
+    "/services/{service_id}/log/search",
+    operation_id="services_log_search",
+    summary="Search what the service printed",
+    response_model=log_schemas.ServiceLogFound,
+    responses=problems(400, 401, 403, 404, 422, 503),
+)
+async def services_log_search(
+    service: ReadableService,
+    parts: PartsDep,
+    text: Annotated[str, Query(min_length=1, max_length=200, description="Part of the line, in any case.")],
+    unit: Annotated[
+        str | None, Query(max_length=60, description="Only of this unit: process and replica.")
+    ] = None,
+    before: LogCursor = None,
+    size: Annotated[int, Query(ge=1, le=200)] = 100,
+) -> Response:
+    """Lines with a text, the newest first. One answer looks at some MiB: go on while there is a `before`."""
+    return json_answer(
+        await runtimelog.search(parts, service["id"], text, unit=unit, before=before, size=size)
+    )
+
+
+@router.get(
     "/services/{service_id}/log/stream",
     operation_id="services_log_stream",
     summary="What the service prints, live",
     response_class=EventSourceResponse,
-    responses=problems(401, 403, 404, 422) | events("Lines as they are printed", log=s.ServiceLogLine),
+    responses=problems(401, 403, 404, 422)
+    | events("Lines as they are printed", log=log_schemas.ServiceLogLine),
 )
 async def services_log_stream(
     service: ReadableService, parts: PartsDep, standing: StandingDep, after: LogCursor = None

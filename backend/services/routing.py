@@ -14,7 +14,7 @@ import os
 import re
 import signal
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,14 @@ from sqlalchemy import Row
 from backend.config import Settings
 from backend.database import Database
 from backend.domains.dao import DomainDAO
+from backend.ports import edgeports
+from backend.ports.dao import PortDAO
 from backend.services.dao import ServiceDAO
 
 TAKEN_OVER_WITHIN = 10.0
+GROUP = "units-"
+"""Before a service's name: what its upstream block is called. Not its addresses', so that a map of before
+still finds the block after its units were others."""
 _NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """The edge is asked by plain http; reading the authorities' certificates would cost each client 20 ms."""
 NOBODY = "127.0.0.1:1"
@@ -62,8 +67,8 @@ class Edge:
             async with asyncio.timeout(TAKEN_OVER_WITHIN), _turn(self._file.with_suffix(".lock")):
                 await self._uses(await self._write())
 
-    async def ask(self, name: str, path: str, address: str) -> int | None:
-        """The status that a visitor of the service gets through the edge from the release at `address`;
+    async def ask(self, name: str, path: str, addresses: Collection[str]) -> int | None:
+        """The status that a visitor of the service gets through the edge from the release at `addresses`;
         None without an answer, or when somebody else gave it: the release before, the edge itself."""
         host = urlsplit(self._settings.app_url(name)).netloc
         try:
@@ -74,16 +79,28 @@ class Edge:
                 )
         except httpx.HTTPError:
             return None
-        return answer.status_code if answer.headers.get("X-Gavan-Answered-By") == address else None
+        # Whom it asked in vain is named before.
+        answered_by = answer.headers.get("X-Gavan-Answered-By", "").rpartition(", ")[2]
+        return answer.status_code if answered_by in addresses else None
 
     async def _write(self) -> str:
         async with self._database.transaction() as session:
             routes = await ServiceDAO(session).routes()
             domains = await DomainDAO(session).routed()
+            opened = await PortDAO(session).open()
         secured = _render_domains(domains)
-        generation, text = self._render(routes, domains, secured)
+        present = self._settings.edge_streams_file
+        told = present.read_text() if present.exists() else ""
+        streams = edgeports.render(self._settings, opened, dict(routes), told)
+        generation, text, groups = self._render(routes, domains, f"{secured}\n{streams}")
         # The routes last: they hold the generation, so who has it has the domains too.
-        for file, content in ((self._settings.edge_domains_file, secured), (self._file, text)):
+        upstreams = self._settings.edge_upstreams_file
+        for file, content in (
+            (self._settings.edge_domains_file, secured),
+            (upstreams, groups),
+            (present, streams),
+            (self._file, text),
+        ):
             if not file.exists() or file.read_text() != content:
                 _replace(file, content)
         return generation
@@ -116,25 +133,33 @@ class Edge:
         return False
 
     def _render(
-        self, routes: list[tuple[str, str | None]], domains: Sequence[Row[Any]], secured: str
-    ) -> tuple[str, str]:
-        lines = [
-            f"{urlsplit(self._settings.app_url(name)).hostname} {address or NOBODY};"
-            for name, address in routes
-        ]
-        addresses = dict(routes)
-        lines += [
-            f"{row.name} {addresses[row.service] or NOBODY};" for row in domains if row.service in addresses
-        ]
+        self, routes: Sequence[tuple[str, Sequence[str]]], domains: Sequence[Row[Any]], beside: str
+    ) -> tuple[str, str, str]:
+        """Generation, map and upstream blocks."""
+        ways = {name: _way(name, addresses) for name, addresses in routes}
+        lines = [f"{urlsplit(self._settings.app_url(name)).hostname} {way};" for name, way in ways.items()]
+        lines += [f"{row.name} {ways[row.service]};" for row in domains if row.service in ways]
         body = "\n".join(sorted(lines))
-        generation = hashlib.sha256(f"{body}\n{secured}".encode()).hexdigest()[:16]
-        return generation, f"routes.generation {generation};\n{body}\n"
+        groups = "".join(_upstream(name, found) for name, found in sorted(routes) if len(found) > 1)
+        generation = hashlib.sha256(f"{body}\n{beside}\n{groups}".encode()).hexdigest()[:16]
+        return generation, f"routes.generation {generation};\n{body}\n", groups
 
     def _reload(self) -> None:
         try:
             os.kill(int(self._settings.edge_pid_file.read_text()), signal.SIGHUP)
         except (FileNotFoundError, ValueError, ProcessLookupError):
             logger.warning("the edge is down; it reads the routes when it starts")
+
+
+def _way(name: str, addresses: Sequence[str]) -> str:
+    """The value of a host in the map: an address, or the name of the block that has several."""
+    return f"{GROUP}{name}" if len(addresses) > 1 else next(iter(addresses), NOBODY)
+
+
+def _upstream(name: str, addresses: Sequence[str]) -> str:
+    """Round robin; who does not answer is left out for some seconds, and the next one asked."""
+    servers = "".join(f" server {address} max_fails=1 fail_timeout=5s;" for address in addresses)
+    return f"upstream {GROUP}{name} {{{servers} }}\n"
 
 
 def _render_domains(domains: Sequence[Row[Any]]) -> str:

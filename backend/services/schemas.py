@@ -18,12 +18,37 @@ def _path(value: str) -> str:
     return no_controls(value)
 
 
+def one_command(value: str) -> str:
+    """For the shell, so it may have several lines."""
+    if any(character < " " and character not in "\n\t" for character in value) or "\x7f" in value:
+        raise ValueError("must hold no control characters")
+    if not value.isprintable() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("must hold no half of a surrogate pair")
+    return value.strip()
+
+
 HealthPath = Annotated[
     str,
     Field(min_length=1, max_length=500, description="A new release serves once it answers here below 500."),
     AfterValidator(_path),
 ]
 HEALTH_PATH = "/"
+HealthKindName = Literal["http", "tcp", "command"]
+HealthCommand = Annotated[
+    str,
+    Field(
+        max_length=1000,
+        description="Run in a new unit until it ends with exit status 0, where `health_kind` is `command`.",
+        examples=["python manage.py check"],
+    ),
+    AfterValidator(one_command),
+]
+HealthTimeout = Annotated[
+    int,
+    Field(
+        ge=5, le=900, strict=True, description="For how long a release may take to be well.", examples=[60]
+    ),
+]
 CatalogueId = Annotated[
     str,
     Field(
@@ -71,11 +96,26 @@ class OrderIn(Payload):
     source: AccessibleSourceIn | None = Field(
         default=None, description="Not needed for templates with an example."
     )
+    health_kind: HealthKindName = "http"
     health_path: HealthPath = HEALTH_PATH
+    health_command: HealthCommand | None = None
+    health_timeout_seconds: HealthTimeout | None = None
     variables: dict[str, str] = Field(
         default_factory=dict, description="Environment of the app; sealed at rest."
     )
     coupon: CouponCode | None = None
+
+
+ReleaseCommand = Annotated[
+    str,
+    Field(
+        max_length=4000,
+        description="Runs once before each new release starts, in its build and with its variables; if it"
+        " fails, so does the deployment. It takes the place of `release` in a Procfile.",
+        examples=["python manage.py migrate"],
+    ),
+    AfterValidator(one_command),
+]
 
 
 class ServicePatch(Payload):
@@ -91,8 +131,16 @@ class ServicePatch(Payload):
 
     # The defaults are never read; as factories they stay out of the document, and null is refused.
     source: SourcePatch = Field(default_factory=SourcePatch)
+    health_kind: HealthKindName | None = Field(
+        default=None, description="What each unit of `web` is asked; null asks for `health_path`."
+    )
+    health_command: HealthCommand | None = None
+    health_timeout_seconds: HealthTimeout | None = None
     health_path: HealthPath | None = Field(
         default_factory=lambda: None, description=f"Null: `{HEALTH_PATH}`."
+    )
+    release_command: ReleaseCommand | None = Field(
+        default_factory=lambda: None, description="Null or empty: what the Procfile says, if it does."
     )
     plan_id: CatalogueId = Field(default_factory=str)
 
@@ -106,9 +154,14 @@ class VariablesIn(Payload):
 
 
 class DeploymentIn(Payload):
-    """Nothing yet: a deployment takes the service's present source, plan and variables."""
+    """A deployment takes the service's present source, plan and variables."""
 
-    model_config = _example({})
+    model_config = _example({"rebuild": False})
+
+    rebuild: bool = Field(
+        default=False,
+        description="Build anew, although a build of the same commit, folder and options is kept.",
+    )
 
 
 class RollbackIn(Payload):
@@ -137,6 +190,17 @@ class LiveDeployment(BaseModel):
 ServiceStatusName = Literal["pending", "running", "stopped", "crashed", "failed", "deleting"]
 
 
+class PreviewOf(BaseModel):
+    of: UUID = Field(description="The service whose pull request it shows.")
+    of_name: str = Field(examples=["hello"])
+    number: int = Field(description="Of the pull request.", examples=[12])
+
+
+class StackOf(BaseModel):
+    id: UUID
+    name: str = Field(examples=["tides"])
+
+
 class ServiceView(BaseModel):
     id: UUID
     project_id: UUID
@@ -150,11 +214,23 @@ class ServiceView(BaseModel):
     plan_id: str = Field(examples=["dinghy"])
     source: Source
     health_path: str = Field(description="Asked before a release serves.", examples=["/"])
+    health_kind: HealthKindName
+    health_command: str | None = Field(examples=["python manage.py check"])
+    health_timeout_seconds: int | None = Field(description="Null is the installation's own.")
+    release_command: str | None = Field(
+        description="Set to run before each release starts; null where the Procfile decides.",
+        examples=["python manage.py migrate"],
+    )
     live_deployment: LiveDeployment | None
     active_job_id: UUID | None
     suspended_at: datetime | None = Field(
         description="Since when it stands still for want of money: it cannot be started or deployed."
     )
+    public: bool = Field(
+        description="Whether `url` leads to it; else only services of its project reach it, by its name."
+    )
+    stack: StackOf | None = Field(description="Null for a service that was ordered by itself.")
+    preview: PreviewOf | None = Field(description="Null for a service that somebody ordered.")
     created_at: datetime
     updated_at: datetime
 
@@ -204,6 +280,10 @@ class DeploymentView(BaseModel):
     reason: str | None = Field(description="Why it did not go well, in English.")
     reason_parameters: ReasonParameters
     source: Source
+    source_digest: str | None = Field(
+        description="Of the image or archive that it was made from.",
+        examples=["sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"],
+    )
     commit: CommitId
     commit_subject: CommitSubject
     build_kind: str | None = Field(description="What was recognised.", examples=["python"])
@@ -218,8 +298,13 @@ class DeploymentView(BaseModel):
     finished_at: datetime | None
 
 
+MadeFrom = Literal["commit", "repo_url", "ref", "root", "image", "source_digest", "port"]
+HealthSetting = Literal["health_kind", "health_path", "health_command", "health_timeout_seconds"]
+RunsAs = Literal["command", "plan_id", "restart_policy"] | HealthSetting
+
+
 class SettingChange(BaseModel):
-    name: Literal["commit", "repo_url", "ref", "root", "health_path"]
+    name: MadeFrom | RunsAs
     before: str | None = Field(examples=["/"])
     after: str | None = Field(examples=["/health"])
 
@@ -238,6 +323,7 @@ class ReleaseChanges(BaseModel):
         description="How the service's present variables differ from this release's: what the next"
         " deployment would take instead."
     )
+    files: list[VariableChange] = Field(description="Secret files: paths only, never their content.")
 
 
 class VariableView(BaseModel):
@@ -248,32 +334,6 @@ class VariableView(BaseModel):
 
 class Variables(BaseModel):
     items: list[VariableView]
-
-
-class DeploymentLogLineView(BaseModel):
-    seq: int = Field(description="Counts the lines from 1.", examples=[7])
-    at: datetime
-    text: str = Field(examples=["Built in 4.2 s, 18 MB"])
-
-
-class DeploymentLog(BaseModel):
-    lines: list[DeploymentLogLineView]
-    next: int = Field(description="Pass it as `after` for what comes later.")
-    finished: bool = Field(description="The deployment ended and this is its last line.")
-
-
-class ServiceLogLine(BaseModel):
-    cursor: str = Field(description="Position just behind the line: pass it as `after`.")
-    text: str = Field(examples=["GET / 200"])
-    deployment_id: UUID = Field(description="Of the release that printed it.")
-    release: int | None = Field(description="Number of that deployment.", examples=[3])
-    release_started_at: datetime | None = Field(description="When that release was first started.")
-
-
-class ServiceLog(BaseModel):
-    lines: list[ServiceLogLine]
-    next: str = Field(description="Pass it as `after` for what comes later.")
-    truncated: bool = Field(description="The asked position was rotated away.")
 
 
 class OrderView(BaseModel):

@@ -35,14 +35,14 @@ async def suspend(session: AsyncSession, service: Service, at: datetime) -> Job 
             await called_off(session, job, SUSPENDED)
     service.suspended_at = at
     await ServiceDAO(session).flush()
-    await follow(session, service)
+    await follow(session, service, at=at)
     await record_about(session, service, Action.SERVICE_SUSPENDED)
     return await queue.accept(
         session, SUSPEND, project_id=service.project_id, user_id=None, service_id=service.id
     )
 
 
-async def resume(session: AsyncSession, service: Service) -> Job | None:
+async def resume(session: AsyncSession, service: Service, at: datetime) -> Job | None:
     """It may run again. A job starts it, unless its customer had stopped it or it never stood still."""
     if service.suspended_at is None:
         return None
@@ -55,7 +55,7 @@ async def resume(session: AsyncSession, service: Service) -> Job | None:
     if service.status_reason_code == SUSPENDED.code:
         service.becomes(ServiceStatus(service.status))
     await ServiceDAO(session).flush()
-    await follow(session, service)
+    await follow(session, service, at=at)
     await record_about(session, service, Action.SERVICE_RESUMED)
     if service.desired != Desired.RUNNING or service.live_deployment_id is None or never_stopped:
         return None

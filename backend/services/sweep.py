@@ -5,10 +5,12 @@ from __future__ import annotations
 from loguru import logger
 
 from backend.config import Settings
+from backend.cronjobs.keeping import stop_unwanted
 from backend.database import Database
 from backend.engines.base import Engine, EngineError
 from backend.services.dao import DeploymentDAO
 from backend.services.retention import let_go_everywhere, note_missing
+from backend.sources import archives
 
 
 async def examine(engine: Engine) -> None:
@@ -22,8 +24,10 @@ async def examine(engine: Engine) -> None:
 async def sweep(settings: Settings, database: Database, engine: Engine) -> list[str]:
     """Remove all but the deployments that run, may run again, or are being made; gives what was removed."""
     await let_go_everywhere(settings, database)
+    await archives.sweep(settings, database)
     try:
         await note_missing(database, engine)
+        await stop_unwanted(database, engine)
         async with database.transaction() as session:
             wanted = await DeploymentDAO(session).wanted()
         removed = await engine.reap({str(deployment_id) for deployment_id in wanted})

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit.actions import Action
 from backend.audit.trail import record
 from backend.services.models import Service
+from backend.timeline.recording import note_action
 
 
 async def record_about(
@@ -20,6 +21,7 @@ async def record_about(
     after: dict[str, Any] | None = None,
 ) -> None:
     """Append one event, as `backend.audit.trail.record` does."""
+    await note_action(session, service, action)
     await record(
         session,
         action,

@@ -23,6 +23,8 @@ from backend.services.models import (
     Service,
     ServiceStatus,
 )
+from backend.services.sources import SOURCE_COLUMNS, shape_source
+from backend.stacks.models import Stack, StackService
 from backend.users.models import User
 
 STEPS = (
@@ -35,6 +37,8 @@ STEPS_OF_ROLLBACK = (DeploymentState.RELEASING, DeploymentState.CHECKING)
 MASK = "••••••••"
 
 _live = aliased(Deployment)
+_previewed = aliased(Service)
+_stack = aliased(Stack)
 _active_job = (
     select(Job.id)
     .where(Job.service_id == Service.id, Job.state.in_([str(state) for state in OPEN]))
@@ -53,11 +57,19 @@ _service_columns = (
     Service.status_reason_parameters,
     Service.template_id,
     Service.plan_id,
-    Service.repo_url,
-    Service.ref,
-    Service.root,
+    *(getattr(Service, name) for name in SOURCE_COLUMNS),
     Service.health_path,
+    Service.health_kind,
+    Service.health_command,
+    Service.health_timeout_seconds,
+    Service.release_command,
+    Service.public,
+    _stack.id.label("stack_id"),
+    _stack.name.label("stack_name"),
     Service.suspended_at,
+    Service.preview_of,
+    Service.preview_number,
+    _previewed.name.label("preview_of_name"),
     Service.created_at,
     Service.updated_at,
     _live.id.label("live_id"),
@@ -71,6 +83,9 @@ _service_columns = (
 
 def select_services() -> AnySelect:
     statement = select(*_service_columns).outerjoin(_live, _live.id == Service.live_deployment_id)
+    statement = statement.outerjoin(_previewed, _previewed.id == Service.preview_of)
+    statement = statement.outerjoin(StackService, StackService.service_id == Service.id)
+    statement = statement.outerjoin(_stack, _stack.id == StackService.stack_id)
     return statement.where(Service.deleted_at.is_(None))
 
 
@@ -87,8 +102,12 @@ def shape_service(row: Mapping[str, Any]) -> dict[str, Any]:
         "url": get_settings().app_url(row["name"]),
         "template_id": row["template_id"],
         "plan_id": row["plan_id"],
-        "source": {"repo_url": row["repo_url"], "ref": row["ref"], "root": row["root"]},
+        "source": shape_source(row),
         "health_path": row["health_path"],
+        "health_kind": row["health_kind"],
+        "health_command": row["health_command"],
+        "health_timeout_seconds": row["health_timeout_seconds"],
+        "release_command": row["release_command"],
         "live_deployment": live_id
         and {
             "id": live_id,
@@ -99,6 +118,14 @@ def shape_service(row: Mapping[str, Any]) -> dict[str, Any]:
         },
         "active_job_id": row["active_job_id"],
         "suspended_at": row["suspended_at"],
+        "public": row["public"],
+        "stack": row["stack_id"] and {"id": row["stack_id"], "name": row["stack_name"]},
+        "preview": row["preview_of"]
+        and {
+            "of": row["preview_of"],
+            "of_name": row["preview_of_name"],
+            "number": row["preview_number"],
+        },
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
     }
@@ -207,9 +234,8 @@ _DEPLOYMENT_COLUMNS = (
     "reason_code",
     "reason",
     "reason_parameters",
-    "repo_url",
-    "ref",
-    "root",
+    *SOURCE_COLUMNS,
+    "source_digest",
     "commit",
     "commit_subject",
     "build_kind",
@@ -222,7 +248,7 @@ _DEPLOYMENT_COLUMNS = (
 
 def shape_deployment(row: Mapping[str, Any]) -> dict[str, Any]:
     shaped = {name: row[name] for name in (*_DEPLOYMENT_COLUMNS, "job_id", "is_live", "can_roll_back")}
-    shaped["source"] = {name: shaped.pop(name) for name in ("repo_url", "ref", "root")}
+    shaped["source"] = shape_source({name: shaped.pop(name) for name in SOURCE_COLUMNS})
     restores = row["restores_id"]
     shaped["restores"] = restores and {"id": restores, "number": row["restores_number"]}
     shaped["steps"] = _steps(STEPS_OF_ROLLBACK if restores else STEPS, row["state"], row["steps"])

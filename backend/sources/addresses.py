@@ -16,7 +16,7 @@ def check_source(settings: Settings, repo_url: str, loc: tuple[str, ...] = REPO_
     try:
         return check_url(repo_url, Allowed.parse(settings.git_allowed_private))
     except EngineError as error:
-        raise _invalid(error, loc) from None
+        raise refused(error, loc) from None
 
 
 def check_token_is_safe(settings: Settings, remote: Remote, loc: tuple[str, ...] = REPO_URL) -> None:
@@ -24,9 +24,9 @@ def check_token_is_safe(settings: Settings, remote: Remote, loc: tuple[str, ...]
     try:
         check_secrecy(remote, Allowed.parse(settings.git_allowed_private))
     except EngineError as error:
-        raise _invalid(error, loc) from None
+        raise refused(error, loc) from None
 
 
-def _invalid(error: EngineError, loc: tuple[str, ...]) -> Invalid:
+def refused(error: EngineError, loc: tuple[str, ...]) -> Invalid:
     wrong = {"loc": list(loc), "message": error.message, "code": str(error.parameters["detail"])}
     return Invalid(error.message, code=error.code, errors=[wrong])

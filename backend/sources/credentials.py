@@ -21,10 +21,12 @@ from backend.database import now
 from backend.engines.addresses import Remote, parse_remote
 from backend.engines.base import Access
 from backend.exceptions import Conflict, invalid_field
+from backend.services.dao import ServiceDAO
+from backend.services.following import refuse_preview
 from backend.services.models import Service
 from backend.services.trail import record_about
 from backend.sources.addresses import check_token_is_safe
-from backend.sources.dao import DeployKeyDAO, SourceTokenDAO
+from backend.sources.dao import DeployKeyDAO, RegistryLoginDAO, SourceTokenDAO
 from backend.sources.models import DeployKey, SourceToken
 from backend.sources.schemas import AccessibleSourceIn
 from backend.sources.sealing import make_key_pair, open_key, open_token, seal_key, seal_token
@@ -48,6 +50,12 @@ async def credentials_of(session: AsyncSession, service_id: UUID) -> Credentials
 
 async def access_to(session: AsyncSession, service: Service, repo_url: str) -> Access | None:
     """What the service shows to the host of `repo_url`: nothing to one that it has nothing for."""
+    if service.preview_of is not None:
+        # A preview reads what its service reads, by the same token or key.
+        held_by = await ServiceDAO(session).get(service.preview_of)
+        return await access_to(session, held_by, repo_url) if held_by is not None else None
+    if not repo_url or not service.repo_url:
+        return None
     remote, held = parse_remote(repo_url), await credentials_of(session, service.id)
     if remote.scheme == "ssh":
         if held.key is None or remote.origin != parse_remote(service.repo_url).origin:
@@ -63,6 +71,9 @@ async def access_to(session: AsyncSession, service: Service, repo_url: str) -> A
 async def set_token(
     session: AsyncSession, settings: Settings, service: Service, token: str, username: str
 ) -> None:
+    refuse_preview(service)
+    if not service.repo_url:
+        raise Conflict("The source is no repository, so it takes no token.", code="source_is_no_repository")
     remote = parse_remote(service.repo_url)
     if remote.scheme == "ssh":
         message = "The source's address is one of ssh, which takes a deploy key and no token."
@@ -114,6 +125,7 @@ async def prepare_key(session: AsyncSession, project_id: UUID) -> DeployKey:
 
 async def renew_key(session: AsyncSession, service: Service) -> DeployKey:
     """The service's key, made anew: the forge has to be given the new one."""
+    refuse_preview(service)
     keys = DeployKeyDAO(session)
     held = await keys.of(service.id)
     if held is not None:
@@ -127,9 +139,13 @@ async def renew_key(session: AsyncSession, service: Service) -> DeployKey:
 
 async def remove_key(session: AsyncSession, service: Service) -> None:
     """Nothing happens where there is none. Raises `Conflict` while the source needs it."""
-    if parse_remote(service.repo_url).scheme == "ssh":
+    if service.repo_url and parse_remote(service.repo_url).scheme == "ssh":
         message = "The source's address is one of ssh, which needs the key: renew it, or change the address."
         raise Conflict(message, code="source_is_ssh")
+    await _drop_key(session, service)
+
+
+async def _drop_key(session: AsyncSession, service: Service) -> None:
     keys = DeployKeyDAO(session)
     held = await keys.of(service.id)
     if held is not None:
@@ -204,7 +220,8 @@ async def moved(session: AsyncSession, service: Service, before: str) -> None:
 
     A key that was made while the address was one of https was made for the ssh address to come.
     """
-    old, new = parse_remote(before), parse_remote(service.repo_url)
+    new = parse_remote(service.repo_url)
+    old = parse_remote(before) if before else Remote("", "", 0, "")
     if old.origin == new.origin:
         return
     service.ssh_host_key = None
@@ -216,9 +233,18 @@ async def moved(session: AsyncSession, service: Service, before: str) -> None:
         await remove_key(session, service)
 
 
+async def left(session: AsyncSession, service: Service, before: str) -> None:
+    """The source is no repository any more: nothing of its host is kept."""
+    if not before:
+        return
+    service.ssh_host_key = None
+    await remove_token(session, service)
+    await _drop_key(session, service)
+
+
 async def pin_host_key(session: AsyncSession, service: Service, repo_url: str, host_key: str) -> None:
     """From its first visit on, the service accepts this key of its ssh server and no other."""
-    here = parse_remote(service.repo_url).origin == parse_remote(repo_url).origin
+    here = bool(service.repo_url) and parse_remote(service.repo_url).origin == parse_remote(repo_url).origin
     if here and service.ssh_host_key is None:
         service.ssh_host_key = host_key
         await DeployKeyDAO(session).flush()
@@ -236,6 +262,7 @@ async def forget_host_key(session: AsyncSession, service: Service) -> None:
 async def forget(session: AsyncSession, service_id: UUID) -> None:
     """The service was deleted."""
     await SourceTokenDAO(session).delete(service_id)
+    await RegistryLoginDAO(session).remove_all(service_id)
     keys = DeployKeyDAO(session)
     if (key := await keys.of(service_id)) is not None:
         await keys.delete(key.id)

@@ -8,12 +8,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from backend.context import PartsDep, SessionDep
+from backend.exceptions import Conflict
 from backend.oauth.identity import identity_of
 from backend.openapi import problems
 from backend.roles.permissions import SERVICES_WRITE
 from backend.services import lifecycle
 from backend.services.access import ReadableService, Writer, project_to_order_in
-from backend.sources import checking, credentials, prepared
+from backend.services.models import SourceKind
+from backend.sources import checking, choosing, credentials, prepared, registries
 from backend.sources import schemas as s
 from backend.sources.views import shape_key, source_of
 from backend.utils.http import json_answer
@@ -117,10 +119,14 @@ async def source_check(service_id: UUID, request: Request, parts: PartsDep, prin
     """Whether the repository can be read now, with what the service has for it. Takes 15 seconds at most."""
     async with parts.transaction() as session:
         service = await lifecycle.locked(session, service_id, principal, SERVICES_WRITE)
-        url, ref = service.repo_url, service.ref
+        if service.source_kind == SourceKind.ARCHIVE:
+            raise Conflict("An uploaded archive was checked when it came.", code="source_is_archive")
+        url, ref, image = service.repo_url, service.ref, service.image
         access = await credentials.access_to(session, service, url)
+        if image is not None:
+            access = registries.login_to(await registries.logins_of(session, service_id), image)
     await identity_of(request.app).limits.check("source_check", account=str(principal.user_id))
-    return json_answer(await checking.check(parts.settings, url, ref, access))
+    return json_answer(await checking.check(parts.settings, parts.engine, url, ref, access, image))
 
 
 @router.post(
@@ -128,16 +134,20 @@ async def source_check(service_id: UUID, request: Request, parts: PartsDep, prin
     operation_id="source_checks_create",
     summary="Check a repository",
     response_model=s.SourceCheck,
-    responses=problems(401, 403, 404, 422, 429, 503),
+    responses=problems(401, 403, 404, 409, 422, 429, 503),
 )
 async def source_checks_create(
     wanted: s.SourceCheckIn, request: Request, parts: PartsDep, principal: Writer
 ) -> Response:
     """Whether it could be read if it were ordered like this; nothing of it is kept."""
+    choosing.require_images(parts.engine, wanted)
     async with parts.transaction() as session:
         access = await prepared.access_for(session, parts.settings, principal, wanted)
     await identity_of(request.app).limits.check("source_check", account=str(principal.user_id))
-    return json_answer(await checking.check(parts.settings, wanted.repo_url, wanted.ref, access))
+    found = await checking.check(
+        parts.settings, parts.engine, wanted.repo_url or "", wanted.ref, access, wanted.image
+    )
+    return json_answer(found)
 
 
 @router.post(

@@ -32,6 +32,15 @@ def open_token(service_id: UUID, origin: str, sealed: str) -> str:
     return _vault().open(sealed, f"token:{service_id}:{origin}")
 
 
+def seal_registry(service_id: UUID, host: str, password: str) -> str:
+    return _vault().seal(password, f"registry:{service_id}:{host}")
+
+
+def open_registry(service_id: UUID, host: str, sealed: str) -> str:
+    """What is sealed for one registry does not open for another."""
+    return _vault().open(sealed, f"registry:{service_id}:{host}")
+
+
 def seal_key(key_id: UUID, private_key: str) -> str:
     return _vault().seal(private_key, f"deploy-key:{key_id}")
 

@@ -13,8 +13,10 @@ from backend.engines.knownhosts import published
 from backend.exceptions import NotFound
 from backend.services.dao import ServiceDAO
 from backend.services.models import Service
+from backend.services.sources import SOURCE_COLUMNS, shape_source
 from backend.sources.credentials import credentials_of
-from backend.sources.models import DeployKey
+from backend.sources.dao import RegistryLoginDAO, SourceArchiveDAO
+from backend.sources.models import DeployKey, SourceArchive
 
 
 async def source_of(session: AsyncSession, service_id: UUID) -> dict[str, Any]:
@@ -23,9 +25,12 @@ async def source_of(session: AsyncSession, service_id: UUID) -> dict[str, Any]:
         raise NotFound("There is no such service.")
     held = await credentials_of(session, service_id)
     return {
-        "repo_url": service.repo_url,
-        "ref": service.ref,
-        "root": service.root,
+        **shape_source({name: getattr(service, name) for name in SOURCE_COLUMNS}),
+        "archive": await _archive(session, service),
+        "registries": [
+            {"registry": login.host, "username": login.username, "updated_at": login.updated_at}
+            for login in await RegistryLoginDAO(session).of(service_id)
+        ],
         "token": held.token
         and {
             "host": urlsplit(held.token.origin).hostname,
@@ -46,7 +51,20 @@ def shape_key(key: DeployKey) -> dict[str, Any]:
     }
 
 
+async def _archive(session: AsyncSession, service: Service) -> dict[str, Any] | None:
+    found = await SourceArchiveDAO(session).get(service.archive_id) if service.archive_id else None
+    return shape_archive(found) if found is not None else None
+
+
+def shape_archive(archive: SourceArchive) -> dict[str, Any]:
+    return {
+        name: getattr(archive, name) for name in ("id", "name", "digest", "size_bytes", "files", "created_at")
+    }
+
+
 def _host_key(service: Service) -> dict[str, Any] | None:
+    if not service.repo_url:
+        return None
     remote = parse_remote(service.repo_url)
     if remote.scheme != "ssh":
         return None

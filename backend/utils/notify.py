@@ -39,9 +39,9 @@ class Notices:
         self._gaps.append(callback)
 
     @contextmanager
-    def subscribed(self, channel: str, payload: str):  # type: ignore[no-untyped-def]
-        """An `asyncio.Event` that is set at each notice; clear it, then read."""
-        key, event = (channel, payload), asyncio.Event()
+    def subscribed(self, channel: str, payload: str, event: asyncio.Event | None = None):  # type: ignore[no-untyped-def]
+        """An `asyncio.Event` that is set at each notice; clear it, then read. One may be for several."""
+        key, event = (channel, payload), event or asyncio.Event()
         self._waiters[key].add(event)
         try:
             yield event

@@ -12,6 +12,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from backend.backups.dao import BackupDAO
+from backend.backups.models import Backup, BackupState
 from backend.billing.dunning.dao import OverrideDAO, StateDAO
 from backend.billing.dunning.models import DunningOverride
 from backend.billing.invoices.dao import InvoiceDAO
@@ -27,6 +29,7 @@ from backend.billing.prices import editing
 from backend.billing.prices.dao import CouponDAO, TaxRateDAO
 from backend.billing.prices.models import Coupon, TaxRate
 from backend.config import Settings
+from backend.cronjobs.dao import CronJobDAO, CronRunDAO
 from backend.database import Database, now
 from backend.domains.dao import DomainDAO
 from backend.domains.models import Domain
@@ -40,20 +43,31 @@ from backend.mail import outbox
 from backend.oauth.dao import ClientDAO, ConsentDAO, PersonalTokenDAO, SessionDAO
 from backend.oauth.models import Consent, OAuthClient, OAuthSession, PersonalToken
 from backend.oauth.tokens import digest
+from backend.ports.dao import PortDAO
+from backend.ports.models import PublicPort
 from backend.projects.dao import InvitationDAO
 from backend.projects.models import Invitation
+from backend.services.dao import ServiceDAO
 from backend.utils.ids import new_id
+from backend.volumes import files
+from backend.volumes.dao import VolumeDAO
+from backend.volumes.models import GIB, Volume
+from backend.volumes.schemas import FileIn
 from tests.api.operations import (
     APPLICATION,
+    BACKUP,
     DEPLOY_HOOK,
     INVITATION,
+    VOLUME,
     WEBHOOK_SECRET,
     Operation,
     operations,
     order_body,
 )
 from tests.api.paid import have_paid
+from tests.cronjobs.rows import cron_rows
 from tests.support.people import Person, UserFactory
+from tests.support.swarm import SECOND
 
 
 @pytest.fixture
@@ -81,6 +95,15 @@ async def objects(
     answer = await client.post("/api/v1/orders", json=order_body(), headers=owner.headers)
     assert answer.status_code == 202, answer.text
     accepted = answer.json()
+    body = {
+        "template_id": "ai-agent",
+        "name": "quay",
+        "parameters": {"api_key": "sk-1"},
+        "project_id": str(owner.project_id),
+    }
+    answer = await client.post("/api/v1/stacks", json=body, headers=owner.headers)
+    assert answer.status_code == 202, answer.text
+    stack_id = answer.json()["stack_id"]
     async with database.transaction() as session:
         letter_id = await outbox.write(session, "test", to=owner.email, locale="en", name="Ada")
         invitation = Invitation(
@@ -125,6 +148,37 @@ async def objects(
         )
         domain.provider_secret = seal("provider", domain.id, "a token of the zone")
         await DomainDAO(session).add(domain)
+        volume = Volume(
+            id=UUID(VOLUME),
+            project_id=owner.project_id,
+            service_id=UUID(accepted["service_id"]),
+            name="uploads",
+            path="/uploads",
+            size_bytes=2 * GIB,
+            made_bytes=2 * GIB,
+        )
+        await VolumeDAO(session).add(volume)
+        backup = Backup(
+            id=UUID(BACKUP),
+            project_id=owner.project_id,
+            service_id=volume.service_id,
+            volume_id=volume.id,
+            volume_name=volume.name,
+            volume_bytes=volume.size_bytes,
+            trigger="manual",
+            state=BackupState.VERIFIED,
+            target="directory",
+            object_key="nowhere",
+        )
+        await BackupDAO(session).add(backup)
+        await PortDAO(session).add(PublicPort(port=31000, service_id=UUID(accepted["service_id"])))
+        service = await ServiceDAO(session).get(UUID(accepted["service_id"]))
+        assert service is not None
+        key = FileIn(path="/etc/app/secret.key", content="c2VjcmV0")
+        file = await files.put(session, service, key)
+        cron_job, cron_run = cron_rows(owner.project_id, UUID(accepted["service_id"]))
+        await CronJobDAO(session).add(cron_job)
+        await CronRunDAO(session).add(cron_run)
         await StateDAO(session).make(owner.project_id, now())
         decided = DunningOverride(project_id=owner.project_id, never_suspend=True, reason="Ticket 17")
         await OverrideDAO(session).add(decided)
@@ -165,6 +219,7 @@ async def objects(
     return {
         "project_id": str(owner.project_id),
         "service_id": accepted["service_id"],
+        "stack_id": stack_id,
         "deployment_id": accepted["deployment_id"],
         "job_id": accepted["job_id"],
         "letter_id": str(letter_id),
@@ -177,6 +232,11 @@ async def objects(
         "grant_id": str(consent.id),
         "hook_id": str(hook.id),
         "domain_id": str(domain.id),
+        "cron_job_id": str(cron_job.id),
+        "run_id": str(cron_run.id),
+        "volume_id": VOLUME,
+        "backup_id": BACKUP,
+        "file_id": str(file.id),
         "adjustment_id": str(proposal.id),
         "price_id": str(price.id),
         "coupon_id": str(coupon.id),
@@ -186,8 +246,10 @@ async def objects(
         "charge_id": str(used.id),
         **money,
         "gateway": "yookassa",
+        "node_id": SECOND,
         "token": DEPLOY_HOOK,
         "role_name": "user",
+        "registry": "ghcr.io",
         "template_name": "test",
     }
 

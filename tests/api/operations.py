@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +20,15 @@ PUBLIC = frozenset(
         *("oauth_authorize", "oauth_introspect"),
         *("users_verify_email", "users_reset_password", "users_request_password_reset"),
         "users_restore_email",
-        *("plans_list", "templates_list", "system_health", "system_ready", "passkeys_options"),
+        *(
+            "plans_list",
+            "addons_list",
+            "templates_list",
+            "stack_templates_list",
+            "system_health",
+            "system_ready",
+            "passkeys_options",
+        ),
         *("webhooks_receive", "deploy_hooks_call", "payment_webhooks_receive"),
     }
 )
@@ -26,6 +36,7 @@ PUBLIC = frozenset(
 
 OWN = frozenset(
     {
+        *("stacks_create", "stacks_preview"),
         *("me_get", "me_update", "projects_list", "orders_create", "audit_list", "audit_export"),
         *("me_second_factors", "me_totp_prepare", "me_totp_confirm", "me_totp_remove"),
         *("me_recovery_codes_renew", "me_passkeys_options", "me_passkeys_add", "me_proof_options"),
@@ -34,7 +45,8 @@ OWN = frozenset(
         *("me_cancel_email_change", "me_add_phone", "me_confirm_phone", "me_remove_phone"),
         *("me_export", "me_delete"),
         *("projects_create", "invitations_preview", "invitations_accept"),
-        *("source_checks_create", "deploy_keys_create"),
+        *("source_checks_create", "deploy_keys_create", "archives_create", "cron_schedules_preview"),
+        "backups_list",
         *("applications_create", "tokens_create", "consent_get", "consent_decide"),
     },
 )
@@ -49,11 +61,15 @@ SHOWN = frozenset(
 )
 """Want something shown that no example can hold: a link or code that was sent, the present password."""
 
-NAMES = frozenset({"role_name", "template_name", "token", "gateway"})
+NAMES = frozenset({"registry", "node_id", "role_name", "template_name", "token", "gateway"})
 """In paths: not ids, but names that people choose, and what is a secret itself."""
 
 INVITATION = "a-link-to-the-project-of-the-owner-000000000"
 """The token of an open invitation, in the fixture `objects`."""
+
+VOLUME = "0199c2d4-9f3e-7c51-b2a4-3d5e6f7081a1"
+BACKUP = "0199c2d4-9f3e-7c51-b2a4-3d5e6f7081a2"
+"""Ids of a volume and its backup, in the fixture `objects`."""
 
 APPLICATION = "0199c2d4-9f3e-7c51-b2a4-3d5e6f708192"
 """The owner's application, in the fixture `objects`: the one of the document's examples."""
@@ -63,7 +79,15 @@ DEPLOY_HOOK = "gavan_deploy_of-the-service-of-the-owner-00000000000000000000000"
 """Of the owner's service, in the fixture `objects`."""
 
 EMPTY_LISTS = frozenset(
-    {"services_list", "orders_list", "jobs_list", "applications_list", "tokens_list", "grants_list"}
+    {
+        "services_list",
+        "stacks_list",
+        "orders_list",
+        "jobs_list",
+        "applications_list",
+        "tokens_list",
+        "grants_list",
+    }
 )
 
 
@@ -77,6 +101,10 @@ def order_body() -> dict[str, Any]:
     }
 
 
+def stack_body() -> dict[str, Any]:
+    return {"template_id": "static-site", "name": f"t-{uuid4().hex[:10]}"}
+
+
 FORMS = {
     "oauth_token": {
         "grant_type": "password",
@@ -87,6 +115,13 @@ FORMS = {
     "oauth_revoke": {"client_id": "cli", "token": "x"},
     "oauth_introspect": {"client_id": "cli", "token": "x"},
 }
+ASKED = {"services_log_search": {"text": "started"}}
+"""Of queries: what may not be left out."""
+_ARCHIVE = io.BytesIO()
+with zipfile.ZipFile(_ARCHIVE, "w") as _made:
+    _made.writestr("index.html", "<h1>Ahoy</h1>")
+UPLOADS = dict.fromkeys(("archives_create", "service_archive_upload"), _ARCHIVE.getvalue())
+"""Bodies that are a file."""
 _CREDENTIAL = {"id": "AA", "rawId": "AA", "type": "public-key", "response": {"clientDataJSON": "e30"}}
 BODIES: dict[str, Any] = {
     "users_register": lambda: {"email": f"{uuid4().hex}@example.com", "password": "a lighthouse on a quay"},
@@ -107,13 +142,41 @@ BODIES: dict[str, Any] = {
     "me_proof": lambda: {"password": PASSWORD},
     "passkeys_options": dict,
     "orders_create": order_body,
+    "stacks_create": stack_body,
+    "stacks_preview": lambda: {"template_id": "static-site"},
+    "stacks_deploy": dict,
+    "stacks_upgrade": lambda: {"version": 2},
+    "stacks_delete": lambda: {"name": "quay"},
+    "stacks_reveal": lambda: {"name": "access_code"},
+    "admin_nodes_set_availability": lambda: {"availability": "pause"},
+    "admin_nodes_set_labels": lambda: {"labels": {"disk": "ssd"}},
+    "admin_nodes_join_order": lambda: {"rotate": False},
     "services_update": lambda: {"health_path": "/changed"},
     "variables_replace": lambda: {"variables": {"TOKEN": "another value"}},
+    "variables_reveal": lambda: {"name": "TOKEN"},
+    "volumes_create": lambda: {"name": "more", "path": "/more", "size_gib": 1},
+    "processes_put": lambda: {"processes": [{"name": "worker", "replicas": 1, "command": "sh work.sh"}]},
+    "volumes_update": lambda: {"size_gib": 3},
+    "volumes_remove": lambda: {"name": "uploads"},
+    "files_put": lambda: {"path": "/etc/app/other.key", "content": "a2V5"},
     "source_token_set": lambda: {"token": "tok_of_a_forge"},
     "source_checks_create": lambda: {"repo_url": "https://git.invalid/a.git"},
     "deploy_keys_create": dict,
+    "source_registry_set": lambda: {"username": "ada", "password": "word of hers"},
     "deployments_create": dict,
+    "consoles_create": lambda: {"process": "web"},
+    "previews_settings_update": lambda: {"most": 3},
+    "commit_status_update": lambda: {"forge": "gitea", "username": "ada"},
     "push_update": lambda: {"watch_paths": ["apps/"]},
+    "cron_jobs_create": lambda: {
+        "name": f"Job {uuid4().hex[:12]}",
+        "schedule": "30 3 * * *",
+        "command": "python report.py",
+    },
+    "backups_create": lambda: {"volume_id": VOLUME},
+    "backup_plan_put": lambda: {"schedule": "30 3 * * *", "enabled": False},
+    "restores_create": lambda: {"backup_id": BACKUP, "volume_id": VOLUME, "name": "uploads"},
+    "cron_jobs_update": lambda: {"enabled": False},
     "domains_create": lambda: {"name": f"d{uuid4().hex[:12]}.example.org"},
     "domains_update": lambda: {"https_redirect": False},
     "domains_dns_set": lambda: {"provider": "cloudflare", "token": "a token of the zone"},
@@ -153,6 +216,8 @@ BODIES: dict[str, Any] = {
         "reason": "Paid in cash, receipt 17",
     },
     "admin_refunds_create": lambda: {"amount": 500, "reason": "Ordered by mistake"},
+    "admin_payments_review": lambda: {"decision": "accept", "reason": "The customer agrees"},
+    "admin_refunds_end": lambda: {"outcome": "succeeded", "reason": "Sent from our bank account"},
     "admin_bank_statements_import": lambda: {"csv": "date;amount;purpose\n2026-11-20;5,00;a gift\n"},
     "admin_bank_lines_create": lambda: {
         "booked_on": "2026-11-20",
@@ -272,12 +337,17 @@ class Operation:
         params: Mapping[str, Any] | None = None,
     ) -> httpx.Response:
         """A well-formed call. Streams are not waited for beyond their first bytes."""
-        sent: dict[str, Any] = {"headers": dict(headers or {}), "params": params}
+        sent: dict[str, Any] = {
+            "headers": dict(headers or {}),
+            "params": {**ASKED.get(self.id, {}), **(params or {})},
+        }
         if self.id in FORMS:
             sent["data"] = FORMS[self.id]
         elif self.id in SENT:
             own, sent["json"] = SENT[self.id]
             sent["headers"] |= own
+        elif self.id in UPLOADS:
+            sent["content"] = UPLOADS[self.id]
         elif "requestBody" in self.document:
             sent["json"] = BODIES[self.id]() | {
                 name: ids[name] for name in REFERRED.get(self.id, ()) if name in ids

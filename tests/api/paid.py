@@ -8,11 +8,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.billing.payments import auto_top_up, messages, settling
 from backend.billing.payments.auto_top_up import Wish
-from backend.billing.payments.dao import MethodDAO, PaymentDAO, SetupDAO
+from backend.billing.payments.dao import MethodDAO, PaymentDAO, RefundDAO, SetupDAO
 from backend.billing.payments.gateways.base import About, Notice
 from backend.billing.payments.message_dao import BankLineDAO
 from backend.billing.payments.message_models import BankLine
-from backend.billing.payments.models import MethodSetup, Payment, PaymentMethod, PaymentState
+from backend.billing.payments.models import (
+    MethodSetup,
+    Payment,
+    PaymentMethod,
+    PaymentState,
+    Refund,
+    RefundState,
+)
 from backend.billing.payments.statements import digest_of
 from backend.config import Settings
 from backend.database import now
@@ -44,6 +51,8 @@ async def have_paid(session: AsyncSession, settings: Settings, project_id: UUID)
     )
     await PaymentDAO(session).add(payment)
     await settling.credit(session, payment)
+    refund = Refund(id=new_id(), payment_id=payment.id, amount=500, state=RefundState.FAILED)
+    await RefundDAO(session).add(refund)
     line = BankLine(
         id=new_id(),
         digest=digest_of(now().date(), "EUR", 700, "a gift"),
@@ -59,6 +68,7 @@ async def have_paid(session: AsyncSession, settings: Settings, project_id: UUID)
     message_id = await messages.keep(session, settings, "stripe", notice, b'{"id": "evt_1"}')
     return {
         "payment_id": str(payment.id),
+        "refund_id": str(refund.id),
         "method_id": str(methods[0].id),
         "setup_id": str(setup.id),
         "bank_line_id": str(line.id),

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from backend.manage import DOCUMENT
 from backend.openapi import TAGS, export
-from tests.api.operations import PUBLIC, SHOWN, Operation
+from tests.api.operations import PUBLIC, SHOWN, UPLOADS, Operation
 from tests.support.undo import undone
 
 FOREIGN = ("oauth_token", "oauth_revoke", "oauth_introspect")
@@ -28,8 +28,21 @@ NAMING = (
 )
 """Their bodies name something by an id, which an example cannot know."""
 
-PAST = ("rollbacks_create",)
+PAST = (
+    "rollbacks_create",
+    "consoles_create",
+    "admin_payments_review",
+    "admin_refunds_end",
+    "backups_create",
+    "restores_create",
+    "stacks_delete",
+)
 """About something that has to have happened to the service."""
+IN_CONTAINERS = (
+    *("stacks_preview", "stacks_create", "stacks_upgrade", "stacks_upgrade_preview", "stacks_reveal"),
+    *("processes_put", "admin_nodes_set_availability", "admin_nodes_set_labels", "admin_nodes_join_order"),
+)
+"""Their examples are of images, replicas and nodes, which the engine of these tests does not run."""
 
 
 def test_the_exported_one_is_up_to_date(app: FastAPI) -> None:
@@ -131,10 +144,14 @@ async def test_the_examples_work(  # type: ignore[no-untyped-def]
             *PERSONAL,
             *NAMING,
             *PAST,
+            *IN_CONTAINERS,
             *SIGNED,
         ):
             continue
-        content = one.document["requestBody"]["content"]["application/json"]
+        content = one.document["requestBody"]["content"].get("application/json")
+        if content is None:
+            assert one.id in UPLOADS, one.id
+            continue
         (example,) = _resolved(content["schema"], schemas)["examples"]
         if one.id == "variables_replace":
             example = {"variables": {name: value or "x" for name, value in example["variables"].items()}}
@@ -206,10 +223,19 @@ async def test_single_answers_have_their_shape(  # type: ignore[no-untyped-def]
     assert compared > 15
 
 
+TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict}
+
+
+def _may_be(value: Any, kind: str | None) -> bool:
+    if kind == "null" or value is None:
+        return kind == "null" and value is None
+    return kind not in TYPES or isinstance(value, TYPES[kind])
+
+
 def _compare(value: Any, schema: dict[str, Any], schemas: dict[str, Any], where: str) -> None:
     """Fields of an answer against the document: none is missing, none is more, null only where it may be."""
     if "anyOf" in schema:
-        options = [option for option in schema["anyOf"] if (option.get("type") == "null") == (value is None)]
+        options = [option for option in schema["anyOf"] if _may_be(value, option.get("type"))]
         assert options, f"{where}: {value!r} is not {schema}"
         schema = options[0]
     schema = _resolved(schema, schemas)
@@ -224,6 +250,5 @@ def _compare(value: Any, schema: dict[str, Any], schemas: dict[str, Any], where:
         for item in value:
             _compare(item, schema["items"], schemas, f"{where}[]")
     elif kind is not None and kind != "null":
-        types = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict}
-        assert isinstance(value, types[kind]), f"{where}: {value!r} is no {kind}"
+        assert isinstance(value, TYPES[kind]), f"{where}: {value!r} is no {kind}"
         assert value in schema.get("enum", [value]), f"{where}: {value!r}"

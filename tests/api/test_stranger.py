@@ -52,7 +52,9 @@ async def test_the_walk_would_notice(
         if operation.ids and not operation.is_admin and not operation.is_stream:
             async with undone(database):
                 answer = await operation.call(client, objects, headers=owner.headers)
-            assert answer.is_success or answer.status_code in (409, 503), (operation.id, answer.text)
+            # The stack is of the only version there is of its template.
+            fine = (409, 422, 503) if operation.id == "stacks_upgrade" else (409, 503)
+            assert answer.is_success or answer.status_code in fine, (operation.id, answer.text)
             assert operation.declares(answer), (operation.id, answer.status_code)
 
 
@@ -90,7 +92,7 @@ async def test_administrators_see_what_is_not_theirs_in_lists_of_their_own(
     assert (await client.get(f"{path}/variables", headers=admin.headers)).status_code == 404
     assert (await client.get("/api/v1/services", headers=admin.headers)).json()["items"] == []
     listed = (await client.get("/api/v1/admin/services", headers=admin.headers)).json()["items"]
-    assert [item["id"] for item in listed] == [objects["service_id"]]
+    assert objects["service_id"] in [item["id"] for item in listed]
 
 
 async def test_what_was_deleted_is_gone_for_its_owner_too(

@@ -7,7 +7,7 @@ owner of the fixture `objects`, as an administrator if it is one of theirs, as n
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from backend.config import get_settings
 from backend.database import Database
+from backend.stacks import changing, library
 from backend.verificationcodes import codes
 from backend.verificationcodes.codes import Issued
 from backend.verificationcodes.purposes import Purpose
@@ -25,6 +26,7 @@ from tests.identity.factors import Totp, add_passkey, add_totp
 from tests.oauth.flows import BACK, new_verifier
 from tests.support.builds import pretend_build
 from tests.support.people import PASSWORD, Person
+from tests.support.swarm import SECOND, Swarm
 
 NEW_PASSWORD = "another lighthouse, farther out"
 PHONE = "+442079460123"
@@ -197,9 +199,35 @@ async def _roll_back(stage: Stage) -> None:
     await stage.execute("UPDATE deployments SET state = 'live', build_kept = true, command = 'x'")
 
 
+async def _end_refund(stage: Stage) -> httpx.Response:
+    body = {"amount": 500, "reason": "Ordered by mistake"}
+    path = f"/admin/billing/payments/{stage.objects['payment_id']}/refunds"
+    asked = await stage.ask("POST", path, body, who=stage.administrator)
+    await stage.execute("UPDATE jobs SET state = 'failed'")
+    path = f"/admin/billing/refunds/{asked.json()['refund_id']}/end"
+    return await stage.ask("POST", path, {"outcome": "failed", "reason": "Lost"}, who=stage.administrator)
+
+
+async def _volume_leaving(stage: Stage) -> None:
+    path = f"/services/{stage.objects['service_id']}/volumes/{stage.objects['volume_id']}/removal"
+    assert (await stage.ask("POST", path, {"name": "uploads"})).status_code == 200
+
+
+def _public_port(method: str) -> Prepare:
+    async def call(stage: Stage) -> None:
+        await stage.ask(method, f"/services/{stage.objects['service_id']}/public-port")
+
+    return call
+
+
 async def _source_token(stage: Stage) -> None:
     path = f"/services/{stage.objects['service_id']}/source/token"
     assert (await stage.ask("PUT", path, {"token": "tok_of_a_forge"})).status_code == 200
+
+
+async def _registry_login(stage: Stage) -> None:
+    path = f"/services/{stage.objects['service_id']}/source/registries/{stage.objects['registry']}"
+    assert (await stage.ask("PUT", path, {"username": "ada", "password": "hers"})).status_code == 200
 
 
 async def _deploy_key(stage: Stage) -> None:
@@ -207,11 +235,43 @@ async def _deploy_key(stage: Stage) -> None:
     assert (await stage.ask("POST", path)).status_code == 201
 
 
+def _on_nodes(method: str, path: str, body: Any = None, **changes: Any) -> Prepare:
+    """With an engine that has nodes, the second of which is as `changes` say."""
+
+    async def call(stage: Stage) -> httpx.Response:
+        parts = stage.client._transport.app.state.parts  # type: ignore[attr-defined]
+        before, swarm = parts.engine, Swarm()
+        swarm.known[SECOND] = replace(swarm.known[SECOND], **changes)
+        parts.engine = swarm
+        try:
+            return await stage.ask(method, f"/admin/{path}", body, who=stage.administrator)
+        finally:
+            parts.engine = before
+
+    return call
+
+
+async def _newer_template(stage: Stage) -> httpx.Response:
+    path = f"/stacks/{stage.objects['stack_id']}/upgrade"
+    ours = library.library()
+    blueprint = ours.newest("ai-agent")
+    assert blueprint
+    newer = blueprint.model_copy(update={"version": 2})
+    changing.library = lambda: library.Library({"ai-agent": {1: blueprint, 2: newer}})
+    try:
+        return await stage.ask("POST", path, {"version": 2})
+    finally:
+        changing.library = library.library
+
+
 _LIVE = "UPDATE services s SET live_deployment_id = d.id FROM deployments d WHERE d.service_id = s.id"
 _MEMBER = "/projects/{shared}/members/{member}"
 _USER = "/admin/users/{member}"
 
 PREPARED: Mapping[str, Prepare] = {
+    "volumes_keep": _volume_leaving,
+    "public_port_open": _public_port("DELETE"),
+    "public_port_close": _public_port("POST"),
     "oauth_token": _password_grant,
     "oauth_revoke": _revoke_own,
     "consent_decide": _consent,
@@ -237,10 +297,17 @@ PREPARED: Mapping[str, Prepare] = {
     "members_update": _as_owner("PATCH", _MEMBER, {"role": "viewer"}),
     "members_delete": _as_owner("DELETE", _MEMBER),
     "invitations_accept": _accept,
+    "stacks_deploy": _after(
+        "WITH ended AS (UPDATE jobs SET state = 'failed') UPDATE deployments SET state = 'failed'"
+    ),
+    "stacks_upgrade": _newer_template,
     "services_start": _after(_LIVE),
     "services_restart": _after(_LIVE),
     "rollbacks_create": _roll_back,
+    "cron_jobs_delete": _after("DELETE FROM cron_runs"),
+    "cron_runs_create": _after(_LIVE),
     "source_token_remove": _source_token,
+    "source_registry_remove": _registry_login,
     "source_deploy_key_remove": _deploy_key,
     "source_host_key_forget": _after("UPDATE services SET ssh_host_key = 'ssh-ed25519 SHA256:x'"),
     "admin_users_update": _as_administrator("PATCH", _USER, {"active": False, "reason": "Spam"}),
@@ -248,6 +315,16 @@ PREPARED: Mapping[str, Prepare] = {
     "admin_view_as_end": _view_as,
     "admin_roles_update": partial(_role, method="PATCH", body={"title": "Day watch"}),
     "admin_roles_delete": partial(_role, method="DELETE"),
+    "admin_payments_review": _after(
+        "UPDATE payments SET state = 'review', taken_amount = amount, taken_currency = currency"
+    ),
+    "admin_refunds_end": _end_refund,
+    "admin_nodes_set_availability": _on_nodes(
+        "POST", f"nodes/{SECOND}/availability", {"availability": "drain"}
+    ),
+    "admin_nodes_set_labels": _on_nodes("PUT", f"nodes/{SECOND}/labels", {"labels": {"disk": "ssd"}}),
+    "admin_nodes_delete": _on_nodes("DELETE", f"nodes/{SECOND}", state="down"),
+    "admin_nodes_join_order": _on_nodes("POST", "node-join-order", {"rotate": True}),
     "admin_letters_retry": _after("UPDATE letters SET state = 'failed'"),
 }
 
@@ -261,6 +338,9 @@ UNRECORDED: Mapping[str, str] = {
     "invitations_preview": _READS,
     "source_check": _LOOKS,
     "source_checks_create": _LOOKS,
+    "stacks_preview": _LOOKS,
+    "commit_status_check": "asks a forge for a repository, and keeps nothing",
+    "consoles_create": "a ticket; the opening that it is for is recorded, and the end of it",
     "passkeys_options": _ASKED_FOR,
     "me_passkeys_options": _ASKED_FOR,
     "me_proof_options": _ASKED_FOR,

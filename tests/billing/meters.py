@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from backend.billing.metering import events, rating
 from backend.billing.metering.dao import MeterDAO
@@ -22,7 +22,8 @@ from backend.billing.metering.models import (
 from backend.billing.prices.models import Price
 from backend.config import Settings
 from backend.database import Database
-from backend.services.models import Deployment, Desired, Service, ServiceStatus
+from backend.services.models import Deployment, Desired, Service, ServiceProcess, ServiceStatus
+from backend.volumes.models import Volume
 
 MONTH = 2800
 """The plan's price that most of these tests go by: 100 a day."""
@@ -108,7 +109,7 @@ class Ship:
     fleet: Fleet
     id: UUID
 
-    async def becomes(self, moment: str | datetime, **values: Any) -> UsageEvent | None:
+    async def becomes(self, moment: str | datetime, **values: Any) -> tuple[UsageEvent, ...]:
         moment = at(moment) if isinstance(moment, str) else moment
         async with self.fleet.database.transaction() as session:
             service = await session.get(Service, self.id, with_for_update=True)
@@ -117,6 +118,18 @@ class Ship:
                 setattr(service, name, value)
             await session.flush()
             return await events.follow(session, service, at=moment)
+
+    async def has(self, moment: str | datetime, *, units: int = 1, volume: int = 0, **values: Any) -> None:
+        """So many units and GiB from then on."""
+        async with self.fleet.database.transaction() as session:
+            await session.execute(delete(ServiceProcess).where(ServiceProcess.service_id == self.id))
+            await session.execute(delete(Volume).where(Volume.service_id == self.id))
+            session.add(ServiceProcess(service_id=self.id, name="worker", replicas=units - 1))
+            if volume:
+                size = volume * 2**30
+                values_ = {"project_id": self.fleet.project_id, "service_id": self.id, "size_bytes": size}
+                session.add(Volume(name="data", path="/data", **values_))
+        await self.becomes(moment, **values)
 
     async def start(self, moment: str | datetime) -> None:
         await self.becomes(moment, desired=Desired.RUNNING, status=ServiceStatus.RUNNING)
@@ -127,13 +140,21 @@ class Ship:
     async def resize(self, moment: str | datetime, price_id: UUID) -> None:
         await self.becomes(moment, price_id=price_id)
 
-    async def late(self, moment: str | datetime, kind: UsageKind, price_id: UUID | None) -> None:
+    async def late(
+        self,
+        moment: str | datetime,
+        kind: UsageKind,
+        price_id: UUID | None,
+        *,
+        meter: str = PLAN,
+        quantity: int = 1,
+    ) -> None:
         """An event that is heard of after others that came later."""
         moment = at(moment) if isinstance(moment, str) else moment
         async with self.fleet.database.transaction() as session:
-            meter = await MeterDAO(session).of(self.id, PLAN)
-            assert meter
-            await events.write(session, meter, kind, price_id, moment)
+            found = await MeterDAO(session).of(self.id, meter)
+            assert found
+            await events.write(session, found, kind, price_id, moment, quantity=quantity)
 
     async def events(self) -> list[tuple[str, datetime]]:
         rows = await self._all(UsageEvent, UsageEvent.number)
@@ -156,8 +177,9 @@ class Ship:
             found[charge.day] = found.get(charge.day, 0) + charge.amount
         return found
 
-    async def cost(self) -> int:
-        return sum((await self.days()).values())
+    async def cost(self, meter: str | None = None) -> int:
+        """Of all that it has, or of one meter."""
+        return sum(one.amount for one in await self.charges() if meter in (None, one.meter))
 
     async def _all(self, model: Any, *order: Any) -> list[Any]:
         async with self.fleet.database.transaction() as session:

@@ -50,6 +50,13 @@ class Yard:
         self.units[release.deployment_id] = unit
         return unit
 
+    async def scale(self, release: Any, report: Any) -> list[Unit]:
+        return [await self.start(release, report)]
+
+    async def release_units(self, deployment_id: str) -> list[Unit]:
+        unit = await self.inspect(deployment_id)
+        return [unit] if unit else []
+
     async def restart(self, deployment_id: str) -> Unit:
         return self.units[deployment_id]
 
@@ -154,7 +161,7 @@ class Shop:
         """A new version of a plan's price."""
         values = {"currency": "EUR", "valid_from": now(), **more}
         async with self.database.transaction() as session:
-            wanted = editing.Version(plan_id=plan_id, month_minor=month, setup_minor=setup, **values)
+            wanted = editing.Version(plan_id, month_minor=month, setup_minor=setup, **values)
             return await editing.add_version(session, wanted)
 
     async def backdate(self, service_id: str, **by: float) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from backend.config import Settings
+from tests.billing.meters import Fleet
 from tests.billing.paying import Till
 from tests.billing.purse import Purse
 from tests.billing.stripelike import Stripelike
@@ -86,3 +87,20 @@ async def test_nor_an_account(till: Till) -> None:
     await till.purse.pay_back(5000)
     answer = await till.client.post("/api/v1/me/deletion", **ask)  # type: ignore[arg-type]
     assert answer.status_code == 200, answer.text
+
+
+async def test_not_while_something_is_to_be_charged(second: Till) -> None:
+    """Nothing is held for it: nobody but the run that charges knows of it yet."""
+    fleet = Fleet(second.database, second.settings, second.person.project_id)
+    ship = await fleet.ship()
+    await second.execute("UPDATE services SET deleted_at = now(), desired = 'deleted'")
+    await second.execute(
+        "INSERT INTO usage_charges"
+        " (id, project_id, service_id, meter, price_id, quantity, day, currency, seconds, amount)"
+        " SELECT id, project_id, id, 'plan', price_id, 1, '2026-11-01', 'EUR', 60, 1"
+        " FROM services WHERE id = :id",
+        id=ship.id,
+    )
+    assert await deleted(second) == (409, "usage_unbilled")
+    await second.execute("UPDATE usage_charges SET posted_at = now(), net = 1, tax = 0")
+    assert await deleted(second) == (204, None)

@@ -96,6 +96,7 @@ async def test_from_the_first_warning_to_the_end(tide: Tide, ship: Ship) -> None
 async def test_metering_ends_with_the_suspension_and_begins_with_the_payment(tide: Tide, ship: Ship) -> None:
     await drown(tide)
     assert (await ship.meter()).price_id is None
+    assert (await ship.events())[-1] == ("stopped", tide.now)
     await tide.work(ship)
     await tide.pay(1000)
     assert (await ship.meter()).price_id is None, "it does not run yet"

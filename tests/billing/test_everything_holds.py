@@ -22,8 +22,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from backend.billing.dunning import resume
 from backend.billing.ledger.verification import verify
-from backend.billing.payments.models import PaymentState, RefundState
+from backend.billing.payments.models import DisputeState, PaymentState, RefundState
 from backend.config import Settings, use
 from backend.database import Database
 from tests.billing.world import Vessel, World
@@ -77,7 +78,8 @@ BOOKS = {
             JOIN ledger_accounts account ON account.id = entry.account_id AND account.kind = 'gateway'
             WHERE posting.source_id = payment.id) found
         WHERE found.kept <>
-            CASE payment.state WHEN 'succeeded' THEN payment.amount - payment.refunded ELSE 0 END""",
+            CASE payment.state WHEN 'succeeded' THEN payment.amount - payment.refunded ELSE 0 END
+            - coalesce((SELECT sum(amount) FROM disputes WHERE payment_id = payment.id AND taken), 0)""",
     "an invoice is the sum of its lines, and a line of its postings": """
         SELECT line.id FROM invoice_lines line
         JOIN invoice_charges taken ON taken.line_id = line.id
@@ -90,6 +92,14 @@ BOOKS = {
         GROUP BY invoice.id HAVING sum(line.gross) <> invoice.gross OR sum(line.net) <> invoice.net""",
     "invoices have no gaps": """
         SELECT series FROM invoices GROUP BY series HAVING max(number) <> count(*)""",
+    "what stands still for want of money is not metered": """
+        SELECT meter.service_id FROM usage_meters meter JOIN services service ON service.id = meter.service_id
+        WHERE service.suspended_at IS NOT NULL AND meter.price_id IS NOT NULL""",
+    "nobody stands still who has paid": """
+        SELECT service.id FROM services service
+        LEFT JOIN dunning_states state ON state.project_id = service.project_id
+        WHERE service.suspended_at IS NOT NULL AND service.deleted_at IS NULL
+            AND (state.stage IS NULL OR state.stage NOT IN ('suspended', 'terminated'))""",
     "every coupon counts its uses": """
         SELECT coupon.id FROM coupons coupon LEFT JOIN coupon_redemptions use ON use.coupon_id = coupon.id
             AND use.voided_at IS NULL
@@ -105,11 +115,15 @@ EVERYTHING = """
 
 class Harbour(RuleBasedStateMachine):
     installation: ClassVar[tuple[asyncio.Runner, Database, Settings]]
+    present: ClassVar[World]
+    """Whose clock it is by."""
+    stages: ClassVar[set[str]]
+    """That were come to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.runner, self.database, self.settings = self.installation
-        self.world = self.await_(World.begun(self.database, self.settings))
+        self.world = Harbour.present = self.await_(World.begun(self.database, self.settings))
         self.coupons: list[str] = []
 
     def await_(self, work: Awaitable[T]) -> T:
@@ -191,6 +205,13 @@ class Harbour(RuleBasedStateMachine):
         for _ in range(times):
             self.await_(self.world.hear_of_refund(payment_id, refund_id, state))
 
+    @precondition(lambda self: self.world.payments)
+    @rule(state=st.sampled_from(DisputeState), times=st.integers(1, 2), data=st.data())
+    def hear_of_dispute(self, state: DisputeState, times: int, data: Any) -> None:
+        payment_id = data.draw(st.sampled_from(self.world.payments))
+        for _ in range(times):
+            self.await_(self.world.hear_of_dispute(payment_id, state))
+
     @rule(amount=st.integers(-2_000, 2_000).filter(bool))
     def adjust(self, amount: int) -> None:
         self.await_(self.world.adjust(amount))
@@ -209,6 +230,18 @@ class Harbour(RuleBasedStateMachine):
     def bill(self, back: int, killed_after: int) -> None:
         """Also by a clock that went back."""
         self.await_(self.world.bill(self.world.clock - timedelta(hours=back), killed_after=killed_after))
+
+    @rule(days=st.integers(0, 31), killed=st.booleans())
+    def dun(self, days: int, killed: bool) -> None:
+        self.world.clock += timedelta(days=days)
+        self.await_(self.world.bill())
+        self.await_(self.world.dun(killed=killed))
+        rows = self.await_(self.world.rows("SELECT stage FROM dunning_states WHERE project_id = :project"))
+        self.stages.update(row.stage for row in rows)
+
+    @rule()
+    def obey(self) -> None:
+        self.await_(self.world.obey())
 
     @rule(killed_after=st.integers(0, 5))
     def invoice(self, killed_after: int) -> None:
@@ -272,13 +305,15 @@ def settings(settings_of: Any) -> Settings:
 
 
 @pytest.mark.timeout(180)
-def test_everything_holds(settings: Settings) -> None:
+def test_everything_holds(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     use(settings)
+    # Whoever pays is resumed by the clock of this world.
+    monkeypatch.setattr(resume, "now", lambda: Harbour.present.clock)
     with asyncio.Runner() as runner:
         database = Database(settings)
         # The catalogue's plans cost nothing to set up.
         runner.run(World.prepared(database, "UPDATE prices SET setup_minor = 450 WHERE plan_id = 'cutter'"))
-        Harbour.installation = (runner, database, settings)
+        Harbour.installation, Harbour.stages = (runner, database, settings), set()
         try:
             run_state_machine_as_test(
                 Harbour,
@@ -293,3 +328,4 @@ def test_everything_holds(settings: Settings) -> None:
             )
         finally:
             runner.run(database.close())
+    assert {"grace", "suspended", "terminated"} <= Harbour.stages

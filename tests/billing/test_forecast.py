@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -63,6 +64,24 @@ def test_tax_is_spent_too() -> None:
     exclusive = Treatment("domestic", 250_000, "exclusive", "DE")
     assert days_left([metered(MONTH)], 1000, exclusive, at("2026-03-01")) == 8.0
     assert days_left([metered(MONTH)], 1000, Treatment("domestic", 250_000, "inclusive", "DE"), now()) == 10.0
+
+
+@pytest.mark.parametrize(
+    ("lowered", "ends", "funds", "days"),
+    [
+        # Half price for two days, then 100 a day.
+        (MONTH // 2, "2026-03-03", 500, 6.0),
+        (MONTH // 2, "2026-03-02 12:00", 500, 5.75),
+        (MONTH // 2, "2026-03-30", 500, 10.0),
+        # Its end is past, and no run has carried it out yet.
+        (MONTH // 2, "2026-02-20", 500, 5.0),
+        (0, "2026-03-11", 300, 13.0),
+        (0, "2028-01-01", 300, 36_500.0),
+    ],
+)
+def test_a_discount_ends(lowered: int, ends: str, funds: int, days: float) -> None:
+    one = replace(metered(lowered), discount_ends=at(ends), month_after=MONTH)
+    assert days_left([one], funds, UNTAXED, at("2026-03-01")) == days
 
 
 def test_nothing_runs() -> None:

@@ -17,6 +17,7 @@ from backend.config import Settings
 from backend.database import Database
 from tests.billing.invoicing import Bookkeeper
 from tests.billing.purse import Purse
+from tests.support.mailbox import Mailbox
 from tests.support.people import Person, UserFactory
 
 ADMIN = "/api/v1/admin/billing"
@@ -132,6 +133,35 @@ async def test_a_credit_note_in_parts(
     found = await books.execute("SELECT template FROM letters ORDER BY created_at")
     assert [row.template for row in found] == ["invoice_issued", "credit_note_issued", "credit_note_issued"]
     assert second.gross == 595
+
+
+async def test_the_letter_brings_the_paper(
+    client: httpx.AsyncClient, ada: Person, books: Bookkeeper, mailbox: Mailbox
+) -> None:
+    await books.charge(date(2026, 10, 1), 1_000, 190)
+    invoice = await books.issued()
+    letter = await mailbox.letter(to=ada.email, template="invoice_issued")
+    (file,) = letter.message.iter_attachments()
+    assert (file.get_filename(), file.get_content_type()) == (f"{invoice.reference}.pdf", "application/pdf")
+    path = f"/api/v1/projects/{ada.project_id}/billing/invoices/{invoice.id}/pdf"
+    assert file.get_content() == (await client.get(path, headers=ada.headers)).content
+    assert invoice.reference in letter.text
+
+
+async def test_a_note_that_would_take_tax_is_refused(
+    client: httpx.AsyncClient, admin: Person, books: Bookkeeper, purse: Purse
+) -> None:
+    await books.charge(date(2026, 10, 1), 1_000)
+    await books.charge(date(2026, 10, 2), 1_000, 190, service="other")
+    await books.charge(date(2026, 10, 3), -100, -19, service="third", tax_code="domestic", tax_rate=190_000)
+    invoice = await books.issued()
+    lines = {line.gross: str(line.id) for line in await books.lines(invoice)}
+    wanted = {"lines": [{"line_id": lines[1_000], "gross": 1_000}, {"line_id": lines[-119], "gross": -119}]}
+    refused = await credit(client, admin, invoice, wanted)
+    assert refused.status_code == 422, refused.text
+    await credit(client, admin, invoice, {"lines": [{"line_id": lines[1_190], "gross": 1_190}]})
+    refused = await credit(client, admin, invoice, {})
+    assert (refused.status_code, refused.json()["code"]) == (422, "takes_back")
 
 
 async def test_crediting_an_invoice_with_a_line_below_zero(

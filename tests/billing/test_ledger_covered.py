@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from asyncpg.prepared_stmt import PreparedStatement
 
 from backend.billing.ledger.models import BillingProfile
 from backend.config import Settings, use
@@ -15,14 +16,21 @@ from backend.database import Database
 from tests.billing.purse import Purse
 
 
-async def test_one_statement_if_there_is_the_money_for_it(purse: Purse, database: Database) -> None:
+async def test_one_statement_if_there_is_the_money_for_it(
+    purse: Purse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await purse.top_up(100)
     # The operator's accounts are made by the first charge.
     await purse.charge(1, 1)
     sent: list[str] = []
-    event.listen(
-        database.engine.sync_engine, "before_cursor_execute", lambda *told: sent.append(told[2].split()[0])
-    )
+    fetch = PreparedStatement.fetch
+
+    async def counted(statement: PreparedStatement, *given: Any, **more: Any) -> Any:
+        # The driver's own: a posting goes around what SQLAlchemy tells of.
+        sent.append(statement.get_query())
+        return await fetch(statement, *given, **more)
+
+    monkeypatch.setattr(PreparedStatement, "fetch", counted)
     await purse.hold(40)
     assert len(sent) == 1
     await purse.charge(50, 8, from_held=30)

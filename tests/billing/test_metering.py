@@ -58,7 +58,7 @@ async def test_a_suspended_service_costs_nothing(fleet: Fleet) -> None:
 
 async def test_what_never_went_live_is_not_metered(fleet: Fleet) -> None:
     ship = await fleet.ship()
-    assert await ship.becomes("2026-03-01", live_deployment_id=None, desired=Desired.RUNNING) is None
+    assert await ship.becomes("2026-03-01", live_deployment_id=None, desired=Desired.RUNNING) == ()
     await fleet.bill("2026-03-05")
     assert await ship.events() == []
     assert await ship.charges() == []

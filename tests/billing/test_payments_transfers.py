@@ -56,6 +56,18 @@ async def test_a_reference_stays_and_is_nobody_elses(till: Till, other_till: Til
     assert iso11649.is_valid(first)
 
 
+async def test_whoever_looks_as_somebody_else_makes_none(till: Till, admin: Person) -> None:
+    body = {"reason": "A ticket"}
+    path = f"/api/v1/admin/users/{till.person.id}/view-as"
+    begun = await till.client.post(path, json=body, headers=admin.headers)
+    assert begun.status_code in (200, 201), begun.text
+    viewing = {"Authorization": f"Bearer {begun.json()['access_token']}"}
+    answer = await till.client.get(f"{till.path}/payment-options", headers=viewing)
+    assert answer.json()["bank"]["reference"] is None
+    assert await till.rows("SELECT * FROM bank_references") == []
+    assert await reference(till)
+
+
 def test_typing_errors_are_noticed() -> None:
     right = references.new()
     for at in range(4, len(right)):

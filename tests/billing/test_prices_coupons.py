@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from backend.billing.metering import forecast
 from backend.billing.prices import coupons, repricing
 from backend.billing.prices.coupons import normalised
 from backend.billing.prices.models import Coupon, CouponRedemption
@@ -256,7 +257,7 @@ class TestMonths:
         assert months_later(begin, months) == datetime.fromisoformat(later).replace(tzinfo=UTC)
 
     async def test_begin_when_it_goes_live_and_end(
-        self, shop: Shop, purse: Purse, make: Any, database: Database
+        self, shop: Shop, purse: Purse, make: Any, database: Database, ada: Person
     ) -> None:
         await purse.top_up(1000)
         await make(months=1)
@@ -266,6 +267,9 @@ class TestMonths:
             ends_at = (await session.execute(select(CouponRedemption.ends_at))).scalar_one()
         assert ends_at is not None
         assert timedelta(days=27) < ends_at - now() < timedelta(days=32)
+        async with database.transaction() as session:
+            (one,) = (await forecast.of(session, ada.project_id)).meters
+        assert (one.month_minor, one.discount_ends, one.month_after) == (270, ends_at, 300)
         assert await repricing.run(database, ends_at - timedelta(seconds=1)) == 0
         assert await repricing.run(database, ends_at + timedelta(days=3)) == 1
         assert await repricing.run(database, ends_at + timedelta(days=3)) == 0

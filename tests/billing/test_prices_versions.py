@@ -15,13 +15,16 @@ from sqlalchemy import select, text
 
 from backend.billing.ledger.models import BillingProfile
 from backend.billing.metering.models import UsageEvent
-from backend.billing.prices import loading, offered, repricing
+from backend.billing.prices import loading, notices, offered, repricing
+from backend.billing.prices.models import PriceNotice
 from backend.billing.prices.versions import PERIOD_SECONDS, per_hour
 from backend.billing.runs.progress import SomeFailed
 from backend.catalogue.loading import load
 from backend.config import Settings
 from backend.database import Database, now
 from backend.exceptions import Conflict, Invalid
+from backend.mail import outbox
+from backend.mail.models import Letter
 from tests.billing.purse import Purse
 from tests.billing.shop import Shop
 from tests.support.people import Person
@@ -114,6 +117,38 @@ class TestExisting:
             event = (await session.execute(statement)).scalar_one()
         assert (event.kind, event.occurred_at) == ("repriced", day.replace(microsecond=0))
 
+    async def test_customers_are_told_before_and_once(
+        self, shop: Shop, purse: Purse, database: Database, settings: Settings
+    ) -> None:
+        await purse.top_up(2000)
+        await shop.ordered(name="tides")
+        await shop.ordered(name="gulls")
+        day = now() + timedelta(days=40)
+        price = await shop.price("dinghy", 900, existing="move", moves_at=day)
+        further = await shop.price(
+            "dinghy", 950, existing="move", valid_from=day, moves_at=day + timedelta(days=5)
+        )
+
+        async def told(at: datetime) -> list[dict[str, Any]]:
+            await notices.run(settings, database, at)
+            async with database.transaction() as session:
+                letters = await session.scalars(
+                    select(Letter).where(Letter.template == "price_moves").order_by(Letter.id)
+                )
+                return [outbox.unseal(one.id, one.content) for one in letters if one.content]
+
+        assert await told(day - timedelta(days=30, seconds=1)) == []
+        (letter,) = await told(day - timedelta(days=30))
+        assert (letter["services"], letter["before"], letter["after"]) == ("gulls, tides", "€3.00", "€9.00")
+        assert await told(day - timedelta(days=29)) == [letter]
+        _, second = await told(day - timedelta(days=20))
+        assert (second["before"], second["after"]) == ("€9.00", "€9.50")
+        assert await repricing.run(database, day + timedelta(days=6)) == 2
+        assert len(await told(day + timedelta(days=6))) == 2
+        async with database.transaction() as session:
+            rows = (await session.execute(select(PriceNotice.price_id))).scalars().all()
+        assert sorted(rows) == sorted([price.id, further.id] * 2)
+
     async def test_move_past_versions_in_between(self, shop: Shop, purse: Purse, database: Database) -> None:
         await purse.top_up(1000)
         service_id = await shop.ordered()
@@ -184,7 +219,7 @@ class TestCatalogue:
         before = await count()
         async with database.transaction() as session:
             await load(session, settings)
-        assert await count() == before == 3
+        assert await count() == before == 7
 
     async def test_only_what_the_file_says_anew(self, shop: Shop, database: Database) -> None:
         """A price that an administrator set stays, until the file itself changes."""

@@ -10,26 +10,28 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.billing.dunning import running as dunning
 from backend.billing.invoices import monthly
 from backend.billing.ledger import adjusting
 from backend.billing.metering import events, rating
 from backend.billing.metering.dao import MeterDAO
 from backend.billing.metering.models import PLAN, UsageKind
-from backend.billing.payments import by_hand, refunding, settling
+from backend.billing.payments import by_hand, disputing, refunding, settling
 from backend.billing.payments.dao import PaymentDAO, RefundDAO
-from backend.billing.payments.gateways.base import PaymentFacts, RefundFacts
-from backend.billing.payments.models import Payment, PaymentState, RefundState
+from backend.billing.payments.gateways.base import DisputeFacts, PaymentFacts, RefundFacts
+from backend.billing.payments.models import DisputeState, Payment, PaymentState, RefundState
 from backend.billing.prices import coupon_editing, offers, purchase
 from backend.billing.prices.schemas import CouponIn
 from backend.config import Settings
 from backend.database import Database
-from backend.exceptions import GavanError
+from backend.exceptions import Conflict, GavanError
 from backend.projects.dao import ProjectDAO
 from backend.services.models import Deployment, Desired, Service, ServiceStatus
 from backend.users.registration import register
@@ -67,6 +69,7 @@ class Vessel:
     plan: str
     live: bool = False
     running: bool = False
+    suspended: bool = False
     gone: bool = False
 
 
@@ -142,7 +145,7 @@ class World:
         """A release of that plan is live; whether the project can pay for it is asked when it is accepted."""
 
         async def work(session: AsyncSession) -> bool:
-            service = await self._locked(session, vessel)
+            service = await self._locked(session, vessel, to_run=True)
             await purchase.secure(session, service, plan)
             service.plan_id = plan
             await purchase.went_live(session, service, plan, self.clock)
@@ -164,15 +167,16 @@ class World:
         await self.do(work)
 
     async def run_or_stop(self, vessel: Vessel, *, running: bool) -> None:
-        async def work(session: AsyncSession) -> None:
-            service = await self._locked(session, vessel)
+        async def work(session: AsyncSession) -> bool:
+            service = await self._locked(session, vessel, to_run=running)
             service.desired = Desired.RUNNING if running else Desired.STOPPED
             service.status = ServiceStatus.RUNNING if running else ServiceStatus.STOPPED
             await session.flush()
             await events.follow(session, service, at=self.clock)
+            return True
 
-        await self.do(work)
-        vessel.running = running
+        if await self.do(work):
+            vessel.running = running
 
     async def hear_late_of_a_stop(self, vessel: Vessel, hours: int) -> None:
         async def work(session: AsyncSession) -> None:
@@ -256,6 +260,18 @@ class World:
 
         await self.do(work)
 
+    async def hear_of_dispute(self, payment_id: UUID, state: DisputeState) -> None:
+        async def work(session: AsyncSession) -> None:
+            payment = await PaymentDAO(session).get_locked(payment_id)
+            assert payment
+            if payment.gateway == "stripe" and payment.state == PaymentState.SUCCEEDED:
+                facts = DisputeFacts(
+                    f"dp_{payment_id.hex}", payment.charge_ref or "", payment.amount, state, "fraudulent"
+                )
+                await disputing.apply(session, payment, facts)
+
+        await self.do(work)
+
     async def adjust(self, amount: int) -> None:
         async def work(session: AsyncSession) -> None:
             await adjusting.propose(*(session, self.user_id, self.project_id, "EUR", amount, "Goodwill"))
@@ -293,6 +309,35 @@ class World:
             )
         await monthly.run(self.settings, self.database, at=self.clock)
 
+    async def dun(self, *, killed: bool = False) -> None:
+        """The look at this project, and what the jobs do that it accepted."""
+        if killed:
+            with suppress(Killed):
+                fragile = cast(Database, Fragile(self.database, 2))
+                await dunning.look_at(self.settings, fragile, self.project_id, self.clock)
+        await dunning.look_at(self.settings, self.database, self.project_id, self.clock)
+        await self.obey()
+
+    async def obey(self) -> None:
+        """As workers do, some time after."""
+        for vessel in self.vessels:
+            if not vessel.gone and await self.do(partial(self._obeyed, vessel)):
+                await self.delete(vessel)
+
+    async def _obeyed(self, vessel: Vessel, session: AsyncSession) -> bool:
+        """Whether all that is left is to delete it."""
+        service = await self._locked(session, vessel)
+        if service.status == ServiceStatus.DELETING:
+            return True
+        vessel.suspended = service.suspended_at is not None
+        if service.live_deployment_id is not None:
+            status = ServiceStatus.RUNNING if service.should_run else ServiceStatus.STOPPED
+            service.becomes(status)
+            await session.flush()
+            await events.follow(session, service, at=self.clock)
+        vessel.running = service.should_run and vessel.live
+        return False
+
     # Looking ------------------------------------------------------------------------------------
 
     async def rows(self, statement: str) -> list[Any]:
@@ -300,9 +345,11 @@ class World:
             values = {"project": self.project_id}
             return list((await session.execute(text(statement), values)).all())
 
-    async def _locked(self, session: AsyncSession, vessel: Vessel) -> Service:
+    async def _locked(self, session: AsyncSession, vessel: Vessel, *, to_run: bool = False) -> Service:
         service = await session.get(Service, vessel.id, with_for_update=True)
         assert service
+        if to_run and (service.suspended_at or service.status == ServiceStatus.DELETING):
+            raise Conflict("It stands still.", code="suspended")
         return service
 
     async def _deployment(self, session: AsyncSession, service: Service) -> UUID:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tests.hooks import senders
+from tests.hooks.pull_senders import Told, github
 from tests.support.customer import Customer
 from tests.support.stack import Stack
 
@@ -40,6 +41,20 @@ def page(name: str, subject: str) -> dict[str, str]:
     return {"index.html": f"<!doctype html><title>{title}</title><h1>{title}</h1><p>{subject}</p>"}
 
 
+async def set_up_cron(owner: Customer, service: str) -> None:
+    """One that runs, with a run in its history, and one that is switched off."""
+    path = f"/services/{service}/cron-jobs"
+    every = {"schedule": "*/15 6-22 * * 1-5", "time_zone": "America/Argentina/Buenos_Aires"}
+    long = "python -m harbour.radio.announce --channel northern-breakwater --language all --unless-foggy"
+    for body in (
+        {"name": "Announce the next tide on all channels of the breakwater", "command": long, **every},
+        {"name": "Count listeners", "schedule": "30 3 * * 1", "command": "echo 42", "enabled": False},
+    ):
+        made = await owner.ask("POST", path, json=body)
+        made.raise_for_status()
+        (await owner.ask("POST", f"/cron-jobs/{made.json()['id']}/runs")).raise_for_status()
+
+
 async def set_up_push(owner: Customer, service: str) -> None:
     """On, with calls of every kind in its history; none of them deploys."""
     path = f"/services/{service}/push"
@@ -51,13 +66,29 @@ async def set_up_push(owner: Customer, service: str) -> None:
     body = senders.github(commits=[senders.commit(senders.AFTER, subject, "docs/fog.md")])
     body["repository"] = {"default_branch": "main"}
     elsewhere = body | {"ref": "refs/heads/feature/loudspeakers-of-the-northern-breakwater"}
+    (
+        await owner.ask("PATCH", f"/services/{service}/previews/settings", json={"enabled": True})
+    ).raise_for_status()
+    statuses = {"enabled": True, "forge": "gitlab", "token": "tok_of_a_forge"}
+    (await owner.ask("PATCH", f"/services/{service}/commit-status", json=statuses)).raise_for_status()
+    told = Told(title=subject, repository="", branch="feature/loudspeakers-of-the-northern-breakwater")
+    request = github(told.but(draft=True)) | {"repository": {"default_branch": "main"}}
+    request["pull_request"]["base"]["repo"] = request["pull_request"]["head"]["repo"] = {}
     for headers, content in (
+        senders.from_github(made["secret"], request, event="pull_request"),
         senders.from_github(made["secret"], {}, event="ping"),
         senders.from_github(made["secret"], body),
         senders.from_gitea(made["secret"], elsewhere),
         senders.from_bitbucket("another one", senders.bitbucket()),
     ):
         await owner.http.post(urlsplit(made["url"]).path, content=content, headers=headers)
+
+
+async def set_up_storage(owner: Customer, service: str) -> None:
+    volume = {"name": "recordings", "path": "/app/recordings/of/the/northern/breakwater", "size_gib": 5}
+    (await owner.ask("POST", f"/services/{service}/volumes", json=volume)).raise_for_status()
+    file = {"path": "/etc/app/certificates/harbour.example.org/private-key.pem", "content": "a2V5"}
+    (await owner.ask("PUT", f"/services/{service}/files", json=file)).raise_for_status()
 
 
 async def set_up_domains(stack: Stack, owner: Customer, service: str) -> None:
@@ -122,6 +153,8 @@ async def build_harbour(stack: Stack, owner: Customer) -> Harbour:
     stopped = await owner.post(f"/services/{harbour.services['crab-count']}/stop")
     stack.git.commit("ferry-bookings", {"notes.txt": "the app is elsewhere"}, message="Move the app")
     await set_up_push(owner, harbour.services["harbour-radio"])
+    await set_up_storage(owner, harbour.services["harbour-radio"])
+    await set_up_cron(owner, harbour.services["harbour-radio"])
     await set_up_domains(stack, owner, harbour.services["harbour-radio"])
     broken = await owner.deploy(harbour.services["ferry-bookings"])
     harbour.failed = broken["deployment_id"]

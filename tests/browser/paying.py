@@ -89,6 +89,8 @@ PAYMENTS = [
     _payment(5, "review", failure_code="amount_differs"),
 ]
 DETAIL = PAYMENTS[1] | {
+    "taken_amount": None,
+    "taken_currency": None,
     "refunds": [
         {
             "id": f"{ID}a",
@@ -198,6 +200,16 @@ async def one_payment(panel: Panel) -> None:
     await all_payments(panel)
     await panel.part("admin-payment-row").nth(1).locator("button").click()
     await expect(panel.part("admin-payment")).to_be_visible()
+
+
+async def review(panel: Panel) -> None:
+    """Another amount came in than was asked for."""
+    detail = DETAIL | PAYMENTS[5] | {"taken_amount": 1900, "taken_currency": "EUR"}
+    await _said(panel, f"**/api/v1/admin/billing/payments/{ID}5", detail)
+    await all_payments(panel)
+    await panel.part("admin-payment-row").nth(5).locator("button").click()
+    await panel.part("admin-payment").locator("[data-action='adminpay.accept']").click()
+    await expect(panel.part("review-form")).to_be_visible()
 
 
 async def refund(panel: Panel) -> None:

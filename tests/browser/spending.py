@@ -28,6 +28,9 @@ def _charge(day: int, at: int, name: str) -> dict[str, Any]:
         "service": {"id": _id(at), "name": name, "deleted": at == 3},
         "meter": "plan",
         "plan_id": "cutter" if at == 0 else "dinghy",
+        "addon_id": None,
+        "quantity": 1,
+        "unit": None,
         "currency": "EUR",
         "seconds": 86_400 if day < 30 else 30_600,
         "net": gross,
@@ -54,7 +57,7 @@ def usage() -> dict[str, Any]:
     sums = {part: sum(one[part] for one in charges) for part in ("net", "tax", "gross")}
     services.sort(key=lambda one: -one["gross"])
     days = {"since": FIRST.isoformat(), "until": (FIRST + timedelta(days=30)).isoformat()}
-    return {"currency": "EUR", **days, **sums, "services": services, "charges": charges}
+    return {"currency": "EUR", **days, **sums, "services": services, "charges": charges, "traffic": []}
 
 
 def traced() -> dict[str, Any]:
@@ -74,7 +77,7 @@ def traced() -> dict[str, Any]:
         record("17:00", "18:00", -3_600, "resized", 13),
     ]
     charge = _charge(29, 0, NAMES[2])
-    return {**charge, "seconds": 61_200, "tax": 31, "month_minor": 2_900, "records": records}
+    return {**charge, "seconds": 61_200, "tax": 31, "month_minor": 2_900, "records": records, "traffic": None}
 
 
 FORECAST = {
@@ -84,6 +87,7 @@ FORECAST = {
     "days_left": 12.5,
     "accrued": 184,
     "this_month": 7_342,
+    "traffic": [],
     "services": [],
 }
 

@@ -31,7 +31,7 @@ async def test_an_administrator_sees_all(windows: Windows, admin: Customer, harb
     await expect(panel.page.get_by_text("as an administrator")).to_be_visible()
     await expect(panel.part("stop")).to_have_count(0)
     await expect(panel.part("tabs").get_by_role("link")).to_have_text(
-        ["Overview", "Deployments", "Logs", "Domains"]
+        ["Overview", "Deployments", "Processes", "Logs", "Metrics", "Domains"]
     )
     await panel.link("Logs").click()
     await expect(panel.part("log")).to_be_visible()

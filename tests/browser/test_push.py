@@ -10,6 +10,7 @@ from playwright.async_api import expect
 from tests.browser.conftest import Windows
 from tests.browser.panel import Panel
 from tests.hooks import senders
+from tests.hooks.pull_senders import Told, from_github
 from tests.support.customer import Customer
 from tests.support.stack import Stack
 
@@ -36,7 +37,7 @@ async def test_from_the_switch_to_the_release(
     await panel.open(f"/services/{service}")
     await panel.link("Push to deploy").click()
     await expect(panel.page.get_by_text("Nothing has come in yet")).to_be_visible()
-    switch = panel.page.get_by_role("switch")
+    switch = panel.part("push-enabled")
     await expect(switch).not_to_be_checked()
 
     # By keyboard alone.
@@ -114,3 +115,52 @@ async def test_the_deploy_hook(
     await panel.part("dialog").get_by_role("button", name="Отозвать").click()
     await expect(panel.part("revoke-address")).to_have_count(0)
     assert (await customer.http.post(urlsplit(newer).path)).status_code == 404
+
+
+async def test_previews_and_what_the_forge_is_told(
+    stack: Stack, panel: Panel, customer: Customer, deployed: Deployed, fresh: Fresh
+) -> None:
+    name = fresh("reviewed")
+    service = await deployed(name)
+    path = f"/services/{service}"
+    await customer.ask("PUT", f"{path}/variables", json={"variables": {"PAYMENT_KEY": "s3cret-of-the-shop"}})
+    made = (await customer.ask("POST", f"{path}/push/secret")).json()
+    await panel.open(f"{path}/push")
+    await panel.part("previews-enabled").focus()
+    await panel.page.keyboard.press("Space")
+    await expect(panel.toast("Pull requests get previews from now on.")).to_be_visible()
+    await panel.page.get_by_text("How previews are made").click()
+    await panel.page.get_by_label("PAYMENT_KEY").check()
+    await panel.field("Previews at a time").fill("0")
+    await panel.part("previews-form").get_by_role("button", name="Save").click()
+    await expect(panel.part("previews-form").locator("[aria-invalid=true]")).to_have_count(1)
+    await panel.field("Previews at a time").fill("3")
+    await panel.part("previews-form").get_by_role("button", name="Save").click()
+    await expect(panel.toast("Settings of previews saved.")).to_be_visible()
+
+    repository = urlsplit(stack.git.url(name)).path.strip("/").removesuffix(".git")
+    commit = stack.git.commit(name, {"index.html": "<h1>as proposed</h1>"}, branch="tides")
+    told = Told(number=7, title="Show the tides", repository=repository, commit=commit)
+    for one in (told.but(number=8, draft=True), told):
+        headers, content = from_github(made["secret"], one)
+        answer = await customer.http.post(urlsplit(made["url"]).path, content=content, headers=headers)
+        answer.raise_for_status()
+    requests = panel.page.locator("[data-testid=pull-request]")
+    await expect(requests.filter(has_text="#8")).to_contain_text("It is a draft.")
+    shown = requests.filter(has_text="#7")
+    await expect(shown.locator(".badge")).to_have_text("Running")
+    await shown.get_by_role("link", name=f"{name}-pr-7", exact=True).click()
+    await expect(panel.part("preview-of")).to_contain_text("Preview of pull request #7 of")
+    await expect(panel.link("Push to deploy")).to_have_count(0)
+
+    panel.watch.allow(409, "/api/v1/services/[^/]+/commit-status")
+    await panel.open(f"{path}/push")
+    await panel.part("statuses-enabled").click()
+    await expect(panel.toast("Give a token first: the forge believes nobody without one.")).to_be_visible()
+    await expect(panel.part("statuses-enabled")).not_to_be_checked()
+    form = panel.part("statuses-form")
+    await form.get_by_label("Access token").fill("tok_of_a_forge")
+    await form.get_by_role("button", name="Save").click()
+    await expect(panel.part("status-token")).to_have_text("There is a token for 127.0.0.1.")
+    await panel.part("check-status-token").click()
+    await expect(panel.part("status-verdict")).to_contain_text("The forge knows no such repository")

@@ -183,6 +183,40 @@ async def test_settings_change_the_health_check_and_the_plan(
     await expect(panel.page.locator("#plan_id")).to_have_value(plan)
 
 
+async def test_health_is_asked_as_chosen(
+    stack: Stack, panel: Panel, customer: Customer, deployed: Deployed, fresh: Fresh
+) -> None:
+    """A command that nobody named is asked for; what only another kind needs is not in the way."""
+    name = fresh("doctor")
+    service = await deployed(name)
+    page = panel.page
+    await panel.open(f"/services/{service}/settings")
+    await expect(page.locator("#health_command")).to_be_hidden()
+    await page.locator("#health_path").fill("not a path")
+    await page.locator("#health_kind").select_option("command")
+    await expect(page.locator("#health_path")).to_be_hidden()
+    await page.locator("#health_timeout_seconds").fill("4")
+    await panel.button("Save").click()
+    await expect(page.locator("#health_command-error")).to_have_text("Please fill this in.")
+    await expect(page.locator("#health_timeout_seconds-error")).to_have_text("This value does not fit.")
+    await page.locator("#health_command").fill('test -n "$PATH"')
+    await page.locator("#health_timeout_seconds").fill("40")
+    await panel.part("save-and-redeploy").click()
+    await expect(panel.toast("Settings saved.")).to_be_visible()
+    await expect(panel.part("job")).to_be_visible()
+    await expect(panel.part("job")).to_be_hidden()
+    shown = await customer.service(service)
+    assert (shown["health_kind"], shown["health_timeout_seconds"]) == ("command", 40)
+    await panel.reload()
+    await expect(page.locator("#health_command")).to_have_value('test -n "$PATH"')
+
+    await panel.open(f"/services/{service}/deployments")
+    await panel.part("roll-back-1").click()
+    changes = panel.part("changes")
+    await expect(changes).to_contain_text("Health check: Command → HTTP path")
+    await expect(changes).to_contain_text("Seconds to become well: 40 → default")
+
+
 async def test_deleting_asks_for_the_name(
     stack: Stack, panel: Panel, deployed: Deployed, fresh: Fresh
 ) -> None:
@@ -268,10 +302,19 @@ async def test_the_list_is_searched_sorted_and_remembered(windows: Windows, harb
     await expect(shown).to_have_text(["crab-count"])
 
 
-async def test_the_open_tab_is_in_sight_on_a_phone(windows: Windows, harbour: Harbour) -> None:
+async def test_tabs_are_a_menu_on_a_phone(windows: Windows, harbour: Harbour) -> None:
     panel = await windows(harbour.owner, width=360)
     await panel.open(f"/services/{harbour.services['tide-tables']}/settings")
-    await expect(panel.link("Settings")).to_be_in_viewport(ratio=0.95)
+    sections = panel.part("sections")
+    await expect(sections).to_have_text("Settings")
+    await expect(panel.link("Variables")).to_be_hidden()
+    await sections.press("Enter")
+    await expect(sections).to_have_attribute("aria-expanded", "true")
+    await panel.page.keyboard.press("Escape")
+    await expect(sections).to_be_focused()
+    await expect(panel.link("Variables")).to_be_hidden()
+    await sections.click()
     await panel.link("Variables").click()
     await expect(panel.part("variables-form")).to_be_visible()
-    await expect(panel.link("Variables")).to_be_in_viewport(ratio=0.95)
+    await expect(sections).to_have_text("Variables")
+    await expect(panel.link("Settings")).to_be_hidden()

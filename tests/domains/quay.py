@@ -50,7 +50,8 @@ class Quay:
         assert answer.status_code == 202, answer.text
         self.service_id = answer.json()["service_id"]
         await self.execute(
-            "UPDATE deployments SET state = 'live', address = :address WHERE id = :id",
+            "UPDATE deployments SET state = 'live', address = CAST(:address AS text),"
+            " addresses = jsonb_build_array(CAST(:address AS text)) WHERE id = :id",
             address=self.upstream,
             id=answer.json()["deployment_id"],
         )

@@ -57,7 +57,7 @@ async def test_killed_in_the_middle_it_is_issued_all_the_same_and_once(quay: Qua
         env={**os.environ, **environment(quay.settings)},
     )
     try:
-        await _reaches(quay, job_id, step)
+        await _reaches(quay, worker, job_id, step)
     finally:
         worker.kill()
         worker.wait(30)
@@ -73,13 +73,14 @@ async def test_killed_in_the_middle_it_is_issued_all_the_same_and_once(quay: Qua
     assert not list(quay.settings.edge_challenges_dir.glob("gavan-*"))
 
 
-async def _reaches(quay: Quay, job_id: str, step: str) -> None:
+async def _reaches(quay: Quay, worker: subprocess.Popen[bytes], job_id: str, step: str) -> None:
     later = STEPS[STEPS.index(step) :]
     async with asyncio.timeout(60):
         while True:
             row = (await quay.rows("SELECT state, step FROM jobs WHERE id = :id", id=job_id))[0]
             if row.step in later or row.state == "succeeded":
                 return
+            assert not worker.poll(), "the worker failed"
             await asyncio.sleep(0.005)
 
 

@@ -14,6 +14,8 @@ from backend.domains.kinds import DomainJobs
 from backend.jobs import runner
 from backend.services.routing import Edge
 
+RANGES = ("app_ports", "public_ports")
+
 
 def environment(settings: Settings) -> dict[str, str]:
     """What makes the same settings in another process."""
@@ -22,7 +24,7 @@ def environment(settings: Settings) -> dict[str, str]:
         if hasattr(value, "get_secret_value"):
             value = value.get_secret_value()
         if isinstance(value, tuple):
-            value = ("-" if name == "app_ports" else ",").join(map(str, value))
+            value = ("-" if name in RANGES else ",").join(map(str, value))
         if value is not None:
             found[name.upper()] = str(value)
     return found

@@ -61,7 +61,7 @@ def test_a_copied_checkout_gets_its_own_paths(layout: Layout, tmp_path: Path) ->
 
 def test_every_setting_is_documented_and_none_that_is_secret_has_a_value(layout: Layout) -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
-    documented = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", "\n".join(lines), re.MULTILINE))
+    documented = dict(re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", "\n".join(lines), re.MULTILINE))
     used = {name.upper() for name in Settings.model_fields} | set(settings.prepare(layout))
     # Read by `make up` alone.
     used.add("NODE_FIREWALL")

@@ -166,5 +166,16 @@ def test_status_of_a_checkout_where_nothing_runs(layout: Layout) -> None:
     found = status.status(layout)
     assert found["healthy"] is False
     assert found["panel_url"] is None
-    assert set(found["parts"]) == {"postgres", "redis", "apps", "edge", "api", "worker", "deployer", "beat"}
+    assert set(found["parts"]) == {
+        "postgres",
+        "redis",
+        "apps",
+        "edge",
+        "api",
+        "worker",
+        "deployer",
+        "cron",
+        "keeper",
+        "beat",
+    }
     assert found["parts"]["api"] == {"state": "stopped", "pid": None, "uptime_seconds": None}

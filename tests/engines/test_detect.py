@@ -30,7 +30,7 @@ def tree(root: Path, files: Mapping[str, str]) -> Path:
         ({"Procfile": "web: ./run\n"}, Plan("procfile", command="./run")),
         (
             {"Procfile": "# x\nworker: y\n web :  ./run --port $PORT  \r\n", "requirements.txt": ""},
-            Plan("procfile", "requirements", command="./run --port $PORT"),
+            Plan("procfile", "requirements", command="./run --port $PORT", processes={"worker": "y"}),
         ),
         ({"requirements.txt": "flask", "app.py": FLASK}, Plan("python", "requirements")),
         ({"requirements.txt": "flask", "main.py": "print()"}, Plan("python", "requirements")),

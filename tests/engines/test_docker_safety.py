@@ -22,7 +22,7 @@ from requests import Response
 
 from backend.engines import ports, unitlog
 from backend.engines.base import EngineError, Limits, ReleaseSpec, Retry
-from backend.engines.docker import buildnet, client, names, releases, states, template
+from backend.engines.docker import buildnet, client, names, placing, states, template
 from backend.engines.docker.client import Daemon
 from backend.engines.docker.logs import Logs
 from backend.engines.docker.settings import DockerEngineSettings
@@ -75,7 +75,7 @@ class TestStrangersAmongContainers:
         ],
     )
     def test_only_what_swarm_made_is_a_release(self, stranger: dict[str, Any]) -> None:
-        assert names.release_of(MINE, container("s", "d")) == ("s", "d")
+        assert names.release_of(MINE, container("s", "d")) == ("s", "d", "web", 1)
         assert names.release_of(MINE, stranger) is None
 
     async def test_they_keep_nobody_from_the_logs(self, tmp_path: Path) -> None:
@@ -293,12 +293,7 @@ class TestPorts:
                 mine["Spec"]["EndpointSpec"] = wanted["endpoint_spec"]
 
         monkeypatch.setattr(ports, "is_free", lambda port: True)
-        settings = DockerEngineSettings(tmp_path, port_range=(20000, 20001))
-        layout = Layout(tmp_path)
-        answers = Answers()
-        swarm = Swarm(settings, layout, Fake(answers))
-        mended = releases.Releases(settings, layout, swarm, Logs(layout, Fake(answers), MINE), MINE)
-        mended._part_ports(answers, "mine")
+        placing.part_ports(Answers(), (20000, 20001), "mine")
         assert (states.port_of(mine), states.port_of(other)) == (20001, 20000)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from backend.engines.base import EngineError, UnitState
 from backend.engines.layout import Layout
+from backend.engines.places import Place
 from backend.engines.sealed import seal, unseal
 from tests.engines.app import APP, get, until
 from tests.engines.conftest import Panel
@@ -68,14 +69,14 @@ async def test_releases_that_were_started_before_there_were_rollbacks(panel: Pan
     """Their facts and sealed files name no build and no tree: both are their own."""
     kept, unit = await panel.run(APP, {"GREETING": "old"})
     at = Layout(panel.apps.home.resolve()).deployment(kept.deployment_id)
-    facts = at.unit_facts()
+    place, secret = Place(at), panel.settings.secret
+    facts = place.facts()
     assert facts
-    del facts["build_id"]
-    at.write_unit_facts(facts)
-    sealed, secret = at.unit / "release.sealed", panel.settings.secret
-    release = unseal(secret, at.id, sealed.read_bytes())
+    del facts["build_id"], facts["restart"]
+    place.write_facts(facts)
+    release = unseal(secret, at.id, place.sealed.read_bytes())
     del release["tree"]
-    sealed.write_bytes(seal(secret, at.id, release))
+    place.sealed.write_bytes(seal(secret, at.id, release))
     await panel.engine.restart(kept.deployment_id)
     unit = await panel.engine.wait_healthy(kept, panel.report, timeout=20)
     assert (await environment(unit))["GREETING"] == "old"

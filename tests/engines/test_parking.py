@@ -20,30 +20,34 @@ SPEC = ReleaseSpec(
     limits=Limits(1, 2, 3, 4),
     env={"TOKEN": "very secret"},
 )
-UNIT = Unit("d", "s", UnitState.RUNNING, "127.0.0.1:20007")
+UNITS = [
+    Unit("d", "s", UnitState.RUNNING, "127.0.0.1:20007"),
+    Unit("d", "s", UnitState.RUNNING, "", process="worker", replica=2),
+]
 
 
 def test_what_was_started_comes_back_as_it_was(tmp_path: Path) -> None:
     parking = Parking(Layout(tmp_path), b"k" * 32)
-    assert parking.park(UNIT) is False
+    assert parking.park(UNITS) is False
     parking.remember(SPEC)
     assert parking.recall("d") is None
     assert parking.units() == []
-    assert parking.park(UNIT)
+    assert parking.park(UNITS)
     assert parking.recall("d") == SPEC
-    [unit] = parking.units()
-    assert (unit.state, unit.address, unit.service_id) == (UnitState.STOPPED, UNIT.address, "s")
+    units = parking.units()
+    assert [(unit.name, unit.address) for unit in units] == [(unit.name, unit.address) for unit in UNITS]
+    assert {(unit.state, unit.service_id) for unit in units} == {(UnitState.STOPPED, "s")}
     for path in (tmp_path / "deployments" / "d").iterdir():
         assert b"very secret" not in path.read_bytes()
     parking.leave("d")
     parking.leave("d")
-    assert parking.unit("d") is None
+    assert parking.of("d") == []
 
 
 def test_with_another_key_it_has_to_be_deployed_again(tmp_path: Path) -> None:
     before = Parking(Layout(tmp_path), b"k" * 32)
     before.remember(SPEC)
-    before.park(UNIT)
+    before.park(UNITS)
     with pytest.raises(EngineError) as caught:
         Parking(Layout(tmp_path), b"l" * 32).recall("d")
     assert caught.value.code == "release_missing"

@@ -196,3 +196,7 @@ async def test_a_flood_is_rotated_and_bounded(panel: Panel) -> None:
     page = await panel.engine.read_log(release.service_id, after=None, limit=1000)
     numbers = [int(text.split()[0]) for text in texts(page) if text.endswith("xxx")]
     assert numbers == list(range(numbers[0], 400000))
+    found = await panel.engine.search_log(
+        release.service_id, lambda line: line == "done", unit="web.1", before=None, limit=5
+    )
+    assert [line.text for line in found.lines] == ["done"]

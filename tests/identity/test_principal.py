@@ -263,8 +263,14 @@ async def test_memory_is_bounded(
     ada: Person, identity: Identity, user_factory: UserFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "REMEMBERED", 3)
-    for _ in range(6):
-        await identity.principal((await user_factory()).access_token)
+    people = [await user_factory() for _ in range(6)]
+    # What is announced while somebody is read keeps them from being remembered.
+    with identity._notices.subscribed(CHANNEL, "all are there") as announced:
+        async with identity.database.transaction() as session:
+            await announce(session, "all are there")
+        await announced.wait()
+    for person in people:
+        await identity.principal(person.access_token)
     assert (len(identity._kept), len(identity._verified), len(identity._digests)) == (3, 3, 6)
     for kept in tuple(identity._kept.values()):
         identity.forget(str(kept.principal.session_id))

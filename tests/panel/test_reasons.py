@@ -15,11 +15,11 @@ from tests.panel.sources import FRONTEND, SCRIPTS, text
 BACKEND = FRONTEND.parent / "backend"
 SOURCES = [
     path
-    for folder in ("engines", "engines/docker", "services", "jobs")
+    for folder in ("engines", "engines/docker", "services", "processes", "sources", "jobs")
     for path in sorted((BACKEND / folder).glob("*.py"))
 ]
 KEYS = ("detail", "because", "hint")
-HELPERS = ("forbidden", "unreachable", "unrecognised", "_Bad")
+HELPERS = ("forbidden", "unreachable", "unrecognised", "Bad", "_invalid")
 """Functions of the engine whose second argument is the detail."""
 
 
@@ -82,7 +82,16 @@ def test_every_detail_has_a_sentence(sentences: dict[str, str]) -> None:
 def test_every_sentence_is_of_a_detail_or_a_code(sentences: dict[str, str]) -> None:
     known = {key.removeprefix("reason.") for key in sentences if key.startswith("reason.")}
     # Said by the panel itself, and of deployments that ended without an error.
-    known |= {"last_lines", "cancelled", "superseded", "suspended", "rolled_back", "unit_stopped", *named()}
+    known |= {
+        "last_lines",
+        "cancelled",
+        "superseded",
+        "suspended",
+        "rolled_back",
+        "unit_stopped",
+        "needed_failed",
+        *named(),
+    }
     assert {key for key in sentences if key.startswith("why.") and key[4:] not in known} == set()
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.panel.sources import FRONTEND, MARKUP, PANEL, SCRIPTS, SHELL, routes, served, text
 
 LONGEST = 400
-ACTION = re.compile(r"data-(?:action|paste)=['\"]([^'\"$]+)['\"]")
+ACTION = re.compile(r"data-(?:action|paste)=['\"]([^'\"$]+)['\"]|kindChoice\([^)]*\"([\w.]+)\"\)")
 BUILT_ACTION = re.compile(r"data-action=\"([\w.]+\.)\$\{")
 OFFERED = re.compile(r"(?:^\s+|\{ )\"(\w+\.\w+)\": ", re.MULTILINE)
 LAZY = re.compile(r"offerLazily\(\[([^\]]*)\]")
@@ -35,7 +35,7 @@ def offered() -> set[str]:
 
 
 def asked() -> set[str]:
-    return {action for path in PANEL for action in ACTION.findall(text(path))}
+    return {action for path in PANEL for found in ACTION.findall(text(path)) for action in found if action}
 
 
 def test_every_action_that_is_asked_for_is_offered() -> None:

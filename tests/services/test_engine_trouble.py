@@ -12,7 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.config import Settings
-from backend.engines.base import Engine, EngineError, Retry, Unit, UnitState
+from backend.engines.base import Engine, EngineError, Retry, Unit, UnitExit, UnitState
 from backend.engines.registry import make_engine
 from backend.jobs.models import Job, JobState
 from backend.jobs.runner import Claimed, JobError
@@ -27,6 +27,7 @@ class Troubled:
     """Knows one unit that nobody wants and that does not go away."""
 
     name = "troubled"
+    abilities: frozenset[str] = frozenset()
 
     async def units(self) -> list[Unit]:
         return [Unit(str(uuid4()), str(uuid4()), UnitState.RUNNING, "127.0.0.1:20000")]
@@ -38,6 +39,9 @@ class Troubled:
         raise EngineError("engine_unavailable", "Not now.", retry=Retry.BACKOFF)
 
     async def collect_logs(self) -> None: ...
+
+    async def exits(self) -> list[UnitExit]:
+        return []
 
 
 class Empty(Troubled):

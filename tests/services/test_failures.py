@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backend.engines.errors import EngineError, Reason, Retry
 from backend.engines.exits import exited
+from backend.processes.truth import deaf
 from backend.services.environment import Redactor
 from backend.services.failures import reason_of, told
 from backend.services.models import Service, ServiceStatus
-from backend.services.reconcile import _deaf
 
 
 def test_no_value_of_a_variable_is_kept() -> None:
@@ -35,9 +35,9 @@ def test_a_service_says_why_for_programs_too() -> None:
 
 
 def test_a_deaf_app_keeps_how_it_ended_before() -> None:
-    assert _deaf(exited(3)) == Reason(
+    assert deaf(exited(3)) == Reason(
         "unit_not_listening",
         "The app runs, but does not listen on its port. Before that: It ended with exit status 3.",
         {"because": "exit_other", "exit_status": 3, "detail": "deaf"},
     )
-    assert _deaf(None).parameters == {"detail": "deaf"}
+    assert deaf(None).parameters == {"detail": "deaf"}

@@ -24,6 +24,10 @@ from tests.support.people import UserFactory
 ATTEMPT = {
     *("id", "service_id", "number", "trigger", "state", "reason_code", "reason", "reason_parameters"),
     *("build_kept", "restores_id", "address", "engine", "steps", "created_at", "started_at", "finished_at"),
+    *("scale", "addresses"),
+    *("rebuild", "status_told"),
+    # A rollback runs no release command.
+    *("release_command", "release_began_at", "release_began_seq", "released_at"),
 }
 """Columns that are about the attempt itself."""
 CHOSEN = {"plan_id", "environment"}

@@ -274,7 +274,7 @@ class TestRoot:
         path = await ordered(repo_url=WEB, root=given)
         assert (await call("GET", path)).json()["source"]["root"] == kept
         deployment = (await call("GET", f"{path}/deployments")).json()["items"][0]
-        assert deployment["source"] == {"repo_url": WEB, "ref": None, "root": kept}
+        assert deployment["source"]["root"] == kept
 
     @pytest.mark.parametrize("root", ["..", "a/../../b", "a\\b", "a\nb", "x" * 501])
     async def test_does_not_lead_out(self, order: Ask, root: str) -> None:

@@ -84,7 +84,7 @@ async def test_the_old_release_serves_again(stack: Stack, customer: Customer, fr
     service_id, old_id, new_id = pair.old.service_id, pair.old.deployment_id, pair.new.deployment_id
     changes = await customer.get(f"/deployments/{old_id}/changes")
     assert changes["against"] == {"id": new_id, "number": 2}
-    assert [one["name"] for one in changes["settings"]] == ["commit"]
+    assert [one["name"] for one in changes["settings"]] == ["commit", "command"]
     assert changes["variables"] == [
         {"name": "GREETING", "change": "changed"},
         {"name": "MORE", "change": "removed"},

@@ -69,6 +69,7 @@ def make_settings(directory: Path, home: Path, database: str, redis: int, **chan
         "engine_home": home / "engine",
         "engine_socket": home / "engine.sock",
         "data_dir": home / "data",
+        "backup_dir": home / "backups",
         "trusted_proxies": "127.0.0.1",
         # Gateways that are offered; there is nobody at these addresses.
         "stripe_secret_key": "sk_test_of_nobody",
@@ -77,6 +78,9 @@ def make_settings(directory: Path, home: Path, database: str, redis: int, **chan
         "yookassa_shop_id": "0",
         "yookassa_secret_key": "test_of_nobody",
         "yookassa_api_url": "https://127.0.0.1:9",
+        "public_ports": "31000-31999",
+        "public_address": "ports.example.org",
+        "public_listen": "127.0.0.1",
         "log_format": "pretty",
         "log_level": "WARNING",
         # Orders are not paid for, except in the tests of billing.

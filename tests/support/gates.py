@@ -47,7 +47,8 @@ def end(*_):
 signal.signal(signal.SIGTERM, end)
 {before}
 wait({start_gate!r})
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Page).serve_forever()
+address = os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])
+http.server.ThreadingHTTPServer(address, Page).serve_forever()
 """
 
 # A package whose own build does what the test wants: no registry is needed to have a build step.

@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import select
 
+from backend.billing.invoices.letters import attachments
 from backend.context import Parts
 from backend.mail.delivery import deliver
 from backend.mail.models import Letter as Row
@@ -137,7 +138,8 @@ class AppMailbox(Mailbox):
             return [(row.id, row.state) for row in found]
 
     async def _hasten(self, row_id: UUID) -> None:
-        await deliver(row_id, self._parts.database, transports_of(self._settings), self._settings)
+        database, settings = self._parts.database, self._settings
+        await deliver(row_id, database, transports_of(settings), settings, attachments(database, settings))
 
 
 class StackMailbox(Mailbox):

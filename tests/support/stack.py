@@ -49,6 +49,7 @@ QUICK = {
     "JOB_LEASE_SECONDS": "3",
     "JOB_RELAY_SECONDS": "0.5",
     "RECONCILE_SECONDS": "1",
+    "METRICS_SECONDS": "2",
     "LETTER_LEASE_SECONDS": "6",
     # Not so quick that what waits at a gate runs into them while a slow machine prepares the rest.
     "HEALTH_TIMEOUT_SECONDS": "30",
@@ -85,6 +86,12 @@ class Stack:
     layout: Layout
     env: dict[str, str]
     git: GatedGit
+
+    @property
+    def parts(self) -> set[str]:
+        """All that run where its engine is this one."""
+        here = (None, self.env["ENGINE"])
+        return {part.name for part in BY_NAME.values() if part.engine in here}
 
     @property
     def port(self) -> int:
@@ -145,7 +152,7 @@ class Stack:
 
         async def check() -> bool:
             names = {info["name"] for info in self.panel_processes() if info["statename"] == "RUNNING"}
-            if names != set(PARTS):
+            if names != self.parts:
                 return False
             try:
                 async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
@@ -239,7 +246,7 @@ class Stack:
     def complaints(self, lines: int = 40) -> str:
         """The newest warnings and errors of the panel's own processes, for whoever reads a failed test."""
         found = []
-        for part in ("api", "worker", "deployer", "beat"):
+        for part in ("api", "worker", "deployer", "cron", "keeper", "beat"):
             log = self.layout.log / f"{part}.log"
             # Gone with the installation, if it is its own end that failed.
             for line in log.read_text(errors="replace").splitlines() if log.exists() else ():
@@ -277,7 +284,9 @@ def _copy_checkout(root: Path) -> None:
             shutil.copy2(source, root / name)
 
 
-def _start(folder: Path, git: GatedGit, ssh: SshGitServer, mail: MailServer, sms: SmsServer) -> Stack:
+def start(
+    folder: Path, git: GatedGit, ssh: SshGitServer, mail: MailServer, sms: SmsServer, **more: str
+) -> Stack:
     _copy_checkout(folder / "c")
     layout = Layout(folder / "c", folder / "h")
     port = edge_port()
@@ -291,6 +300,7 @@ def _start(folder: Path, git: GatedGit, ssh: SshGitServer, mail: MailServer, sms
         "SMTP_URL": mail.url,
         "MAIL_FROM": SENDER,
         "SMS_GATEWAY_URL": sms.url,
+        **more,
     }
     layout.env_file.write_text("".join(f"{name}={value}\n" for name, value in wanted.items()))
     stack = Stack(layout, {}, git)
@@ -330,9 +340,13 @@ def whole_stack(
     # Short, for a unix socket's path is.
     folder = Path(tempfile.mkdtemp(prefix="gs-"))
     reaper.watch(folder)
-    stack = _start(folder, gated_git, ssh_git, mail_server, sms_server)
+    stack = start(folder, gated_git, ssh_git, mail_server, sms_server)
     yield stack
     gated_git.open_all()
+    end(stack, folder)
+
+
+def end(stack: Stack, folder: Path) -> None:
     done = stack.cli("down")
     deadline = time.monotonic() + 20
     # Whoever was just told to end may still be at it.

@@ -64,11 +64,11 @@ def _until(position: Position, found: Facts, at: datetime) -> datetime | None:
 async def _carry_out(session: AsyncSession, stage: Stage, services: Sequence[Service], at: datetime) -> None:
     for service in services:
         if stage is Stage.TERMINATED:
-            await lifecycle.delete(session, service, None)
+            await lifecycle.delete(session, service, None, at=at)
         elif stage is Stage.SUSPENDED:
             await suspension.suspend(session, service, at)
         else:
-            await suspension.resume(session, service)
+            await suspension.resume(session, service, at)
 
 
 async def _out_of_step(session: AsyncSession, project_id: UUID, stage: Stage) -> bool:

@@ -17,12 +17,15 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row
 
 from backend.billing.invoices.months import Month
+from backend.billing.metering.models import TRAFFIC
 
 Title = Mapping[str, str]
 """By language."""
 
-_IDENTIFYING = ("plan", "meter", "month_minor")
-"""Of a charge's parameters, what makes it another line."""
+_IDENTIFYING = ("plan", "addon", "meter", "month_minor", "quantity")
+"""Of a charge's parameters, what makes it another line; of what is counted, the quantities are summed."""
+_UNSAID = {"quantity": 1}
+"""What charges meant that were made before there were quantities."""
 
 
 @dataclass(slots=True)
@@ -41,7 +44,7 @@ class Line:
 
 
 def lines_of(charges: Sequence[Row[Any]], titles: Mapping[str, Title], zone: ZoneInfo) -> list[Line]:
-    """In the order of services' names, and of time. `titles` are those of plans."""
+    """In the order of services' names, and of time. `titles` are those of `InvoiceDAO.titles`."""
     found: dict[tuple[Any, ...], Line] = {}
     for charge in charges:
         said: dict[str, Any] = charge.parameters
@@ -49,7 +52,8 @@ def lines_of(charges: Sequence[Row[Any]], titles: Mapping[str, Title], zone: Zon
         tax = said.get("tax_code", "none"), said.get("tax_rate", 0), said.get("tax_country")
         # What came too late for its own month is not mixed with the present one.
         month = Month.of(begin, zone)
-        key = (charge.service_id, charge.code, month, *(said.get(name) for name in _IDENTIFYING), *tax)
+        told = (said.get(name, _UNSAID.get(name)) for name in _identifying(said))
+        key = (charge.service_id, charge.code, month, *told, *tax)
         line = found.get(key)
         if line is None:
             parameters = _parameters(charge, titles)
@@ -60,6 +64,8 @@ def lines_of(charges: Sequence[Row[Any]], titles: Mapping[str, Title], zone: Zon
         line.transactions.append(charge.id)
         if "seconds" in said:
             line.parameters["seconds"] = line.parameters.get("seconds", 0) + said["seconds"]
+        if said.get("meter") == TRAFFIC:
+            line.parameters["quantity"] = line.parameters.get("quantity", 0) + said["quantity"]
     return sorted(found.values(), key=_order)
 
 
@@ -72,12 +78,20 @@ def total(lines: Iterable[Line]) -> tuple[int, int]:
 def _parameters(charge: Row[Any], titles: Mapping[str, Title]) -> dict[str, Any]:
     """What is printed of a line; the name that the service had when it was charged first."""
     said = charge.parameters
-    kept = {name: said[name] for name in _IDENTIFYING if said.get(name) is not None}
+    kept = {name: said[name] for name in _identifying(said) if said.get(name) is not None}
     if service := said.get("service") or charge.service_name:
         kept["service"] = service
     if "plan" in kept:
-        kept["plan_title"] = dict(titles.get(kept["plan"], {}))
+        kept["plan_title"] = dict(titles.get(f"plan:{kept['plan']}", {}))
+    if "addon" in kept:
+        title = dict(titles.get(f"addon:{kept['addon']}", {}))
+        kept["unit"] = title.pop("unit", "")
+        kept["addon_title"] = title
     return kept
+
+
+def _identifying(said: Mapping[str, Any]) -> Sequence[str]:
+    return [name for name in _IDENTIFYING if name != "quantity" or said.get("meter") != TRAFFIC]
 
 
 def _order(line: Line) -> tuple[str, datetime, str]:

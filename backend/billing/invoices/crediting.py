@@ -70,19 +70,23 @@ async def credit(
         # Lines below zero have lowered what was to be paid for the others.
         message = f"Of the whole invoice no more than {left} is left."
         raise invalid_field(["body", "lines"], message, "more_than_invoiced")
-    note = await _issue(session, settings, invoice, parts, reason)
+    note = await _give_back(session, invoice, parts, reason)
+    # The number is last: whoever issues another one waits for it until this transaction ends.
+    await resume.after_payment(session, note.project_id)
+    await _issue(session, settings, note, parts)
     after = {"amount": note.gross, "currency": note.currency, "corrects": invoice.reference, "reason": reason}
     await trail.record(session, Action.INVOICE_CREDITED, **about(note), after=after)
-    await resume.after_payment(session, note.project_id)
     buyer = await buyer_of(session, note.project_id)
     await tell(session, settings, note, buyer.recipient)
     return note
 
 
-async def _issue(
-    session: AsyncSession, settings: Settings, invoice: Invoice, parts: list[Part], reason: str
-) -> Invoice:
+async def _give_back(session: AsyncSession, invoice: Invoice, parts: list[Part], reason: str) -> Invoice:
     net, tax = sum(part.net for part in parts), sum(part.tax for part in parts)
+    if min(net, tax) < 0:
+        # Lines below zero of another rate: there is more tax to take than to give, or the other way round.
+        message = "Together these lines would take tax back. Credit lines above zero with them."
+        raise invalid_field(["body", "lines"], message, "takes_back")
     note_id = new_id()
     posted = await moves.credit(
         session,
@@ -99,7 +103,7 @@ async def _issue(
             source_id=note_id,
         ),
     )
-    note = Invoice(
+    return Invoice(
         id=note_id,
         kind=InvoiceKind.CREDIT_NOTE,
         project_id=invoice.project_id,
@@ -120,9 +124,11 @@ async def _issue(
         reason=reason,
         issued_by=current().user_id,
     )
+
+
+async def _issue(session: AsyncSession, settings: Settings, note: Invoice, parts: list[Part]) -> None:
     await number(session, settings, note)
     await LineDAO(session).add(*(_line(note.id, position, part) for position, part in enumerate(parts, 1)))
-    return note
 
 
 def _line(note_id: UUID, position: int, part: Part) -> InvoiceLine:

@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from backend.billing.invoices.models import Invoice, InvoiceCharge, InvoiceKind, InvoiceLine, InvoiceSeries
 from backend.billing.ledger.models import LedgerAccount, LedgerEntry, LedgerTransaction
 from backend.billing.metering.models import UsageCharge, UsageMeter, UsagePosition, UsageRecord
-from backend.catalogue.models import Plan
+from backend.billing.traffic.models import TrafficMonth
+from backend.catalogue.models import Addon, Plan
 from backend.dao.base import BaseDAO
 from backend.projects.models import Project, ProjectMember
 from backend.services.models import Service
@@ -73,16 +74,21 @@ class InvoiceDAO(BaseDAO[Invoice]):
         )
 
     async def is_rated(self, end: datetime, end_day: date) -> bool:
-        """Whether all usage of before then is in the ledger."""
+        """Whether all usage of before then is in the ledger; where money is charged at all."""
         position = select(func.max(UsagePosition.record_id)).scalar_subquery()
         behind = or_(
             and_(UsageMeter.price_id.is_not(None), UsageMeter.metered_through < end),
             UsageMeter.dirty_from < end,
         )
+        uncharged = and_(
+            TrafficMonth.rated_bytes.is_distinct_from(TrafficMonth.bytes),
+            TrafficMonth.month < end_day,
+        )
         left = or_(
             exists().where(behind),
             exists().where(UsageRecord.id > func.coalesce(position, 0)),
             exists().where(UsageCharge.posted_at.is_(None), UsageCharge.day < end_day),
+            exists().where(uncharged),
         )
         return not await self.scalar(select(left))
 
@@ -139,9 +145,14 @@ class InvoiceDAO(BaseDAO[Invoice]):
             .order_by(LedgerTransaction.currency)
         )
 
-    async def plan_titles(self) -> dict[str, dict[str, str]]:
-        rows = await self.rows(select(Plan.id, Plan.title))
-        return {row.id: row.title for row in rows}
+    async def titles(self) -> dict[str, dict[str, Any]]:
+        """Of plans, and of add-ons with their units."""
+        plans = await self.rows(select(Plan.id, Plan.title))
+        addons = await self.rows(select(Addon.id, Addon.title, Addon.unit))
+        return {
+            **{f"plan:{row.id}": row.title for row in plans},
+            **{f"addon:{row.id}": {**row.title, "unit": row.unit} for row in addons},
+        }
 
     async def is_issued(self, project_id: UUID, currency: str, first_day: date) -> bool:
         same = (Invoice.project_id == project_id, Invoice.currency == currency)

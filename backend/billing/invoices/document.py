@@ -42,8 +42,8 @@ def document(
         "number": invoice.reference,
         "page": word("page", locale),
         "facts": _facts(invoice, zone, corrects),
-        "seller": _party("seller", invoice.seller, locale),
-        "buyer": _party("buyer", invoice.buyer, locale),
+        "seller": party("seller", invoice.seller, locale),
+        "buyer": party("buyer", invoice.buyer, locale),
         "columns": [word(name, locale) for name in ("service", "net", "rate", "tax", "gross")],
         "lines": [
             {
@@ -75,7 +75,7 @@ def _facts(invoice: Invoice, zone: ZoneInfo, corrects: str | None) -> list[list[
     locale = invoice.locale
     last_day = invoice.period_end - timedelta(days=1)
     facts = [
-        ["issued", _day(invoice.issued_at.astimezone(zone).date(), locale)],
+        ["issued", day_of(invoice.issued_at.astimezone(zone).date(), locale)],
         ["period", _days(invoice.period_start, last_day, locale)],
         ["currency", invoice.currency],
     ]
@@ -84,7 +84,7 @@ def _facts(invoice: Invoice, zone: ZoneInfo, corrects: str | None) -> list[list[
     return [[word(name, locale), value] for name, value in facts]
 
 
-def _party(role: str, who: dict[str, Any], locale: str) -> dict[str, Any]:
+def party(role: str, who: dict[str, Any], locale: str) -> dict[str, Any]:
     lines = list(who.get("address") or ())
     if country := who.get("country"):
         lines.append(Locale.parse(locale).territories.get(country, country))
@@ -98,11 +98,18 @@ def _party(role: str, who: dict[str, Any], locale: str) -> dict[str, Any]:
 
 def _details(line: InvoiceLine, currency: str, locale: str, zone: ZoneInfo) -> list[str]:
     said = line.parameters
+    quantity = said.get("quantity", 1)
     parts = []
-    if plan := said.get("plan"):
-        parts.append((said.get("plan_title") or {}).get(locale) or plan)
+    if item := said.get("plan") or said.get("addon"):
+        title = said.get("plan_title") or said.get("addon_title") or {}
+        parts.append(title.get(locale) or item)
+    if unit := said.get("unit"):
+        parts.append(words.amount(quantity, unit, locale))
+    elif quantity != 1:
+        parts.append(f"× {format_decimal(quantity, locale=locale)}")
     if (month := said.get("month_minor")) is not None:
-        parts.append(word("a_month", locale, value=money.formatted(month, currency, locale)))
+        price = money.formatted(month, currency, locale)
+        parts.append(word(words.price_of(said), locale, value=price, unit=words.unit(unit or "", locale)))
     if seconds := said.get("seconds"):
         hours = format_decimal(Decimal(seconds) / 3600, "#,##0.##", locale)
         parts.append(word("hours", locale, value=hours))
@@ -135,10 +142,10 @@ def _notes(invoice: Invoice, lines: Sequence[InvoiceLine]) -> list[str]:
     return [word(code, locale) for code in codes if words.has_word(code)] + notes
 
 
-def _day(day: date, locale: str) -> str:
+def day_of(day: date, locale: str) -> str:
     return format_date(day, "long", _DAY_FIRST.get(locale, locale))
 
 
 def _days(first: date, last: date, locale: str) -> str:
     own = _DAY_FIRST.get(locale, locale)
-    return _day(first, locale) if first == last else format_interval(first, last, "yMMMd", locale=own)
+    return day_of(first, locale) if first == last else format_interval(first, last, "yMMMd", locale=own)

@@ -38,7 +38,7 @@ async def issue_month(
     if await dao.is_issued(project_id, currency, month.first_day):
         return None
     charges = await dao.charges(project_id, currency, month.ends_at(zone))
-    lines = lines_of(charges, await dao.plan_titles(), zone)
+    lines = lines_of(charges, await dao.titles(), zone)
     net, tax = total(lines)
     if net + tax <= 0:
         return None

@@ -19,6 +19,7 @@ from backend.billing.invoices.issuing import issue_month
 from backend.billing.invoices.months import Month
 from backend.billing.runs.dao import RunDAO
 from backend.billing.runs.progress import Run, SomeFailed, begin
+from backend.billing.vat import checking as vat
 from backend.config import Settings
 from backend.database import Database, is_away, now
 
@@ -53,6 +54,8 @@ async def _issue_all(settings: Settings, database: Database, last: Month, progre
     zone = ZoneInfo(settings.billing_time_zone)
     async with database.transaction() as session:
         waiting = await InvoiceDAO(session).waiting(last.ends_at(zone))
+    # What is charged from now on is taxed by it, and the invoice is evidence of a number that was valid then.
+    await vat.refresh(settings, database, {row.project_id for row in waiting})
     failed = issued = 0
     for done, row in enumerate(waiting, 1):
         for month in _months(Month.of(row.since, zone), last):

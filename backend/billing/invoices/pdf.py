@@ -1,4 +1,5 @@
-"""An invoice as PDF, set by Typst: PDF/A-2a, which an archive keeps for decades and a screen reader reads.
+"""Invoices, and receipts of payments, as PDF, set by Typst: PDF/A-2a, which an archive keeps for decades and
+a screen reader reads.
 
 The same document gives the same bytes, whenever it is asked for: nothing is stored beside the invoice's
 rows. Fonts are those inside the typst package; of the machine's fonts only what these lack is taken.
@@ -18,22 +19,24 @@ from typing import Any
 
 import typst
 
-TEMPLATE = Path(__file__).with_name("invoice.typ")
+PAPER = Path(__file__).with_name("paper.typ")
+INVOICE = Path(__file__).with_name("invoice.typ")
 MISSING = "\N{REPLACEMENT CHARACTER}"
 _STANDARDS: typst.PDFStandards = ["a-2a"]
 _COMMON = re.compile(r"[^\u0020-\u007e\u00a0-\u00ac\u00ae-\u017f\u0400-\u045f\u2013-\u201e\u202f\u20ac]")
 """All but what the embedded fonts are known to have, so that nobody need be asked."""
 _MISSING_TOGETHER = re.compile(f"{MISSING}[{MISSING}\u200d\ufe0e\ufe0f]*")
-_TRIAL = b"#let d = json(bytes(sys.inputs.data))\n" + TEMPLATE.read_bytes().split(b"// Fonts.\n")[1] + b"#d"
+_TRIAL = b"#let d = json(bytes(sys.inputs.data))\n" + PAPER.read_bytes().split(b"// Fonts.\n")[1] + b"#d"
 
 
-async def render(document: dict[str, Any], made_at: datetime) -> bytes:
+async def render(document: dict[str, Any], made_at: datetime, template: Path = INVOICE) -> bytes:
     """Takes some 20 ms of a core, in a thread. Call it outside any transaction."""
-    return await asyncio.to_thread(rendered, document, made_at)
+    return await asyncio.to_thread(rendered, document, made_at, template)
 
 
-def rendered(document: dict[str, Any], made_at: datetime) -> bytes:
-    return _compiled(TEMPLATE.read_bytes(), _each(document, showable), made_at)
+def rendered(document: dict[str, Any], made_at: datetime, template: Path = INVOICE) -> bytes:
+    """`template` goes on below the head that all have (`paper.typ`)."""
+    return _compiled(PAPER.read_bytes() + template.read_bytes(), _each(document, showable), made_at)
 
 
 def showable(text: str) -> str:

@@ -47,6 +47,7 @@ def _id(account: Account) -> UUID:
     return uuid5(_NAMESPACE, f"{account.project_id}/{account.currency}/{account.kind}/{account.name}")
 
 
+@lru_cache(maxsize=4096)
 def of_project(project_id: UUID, currency: str) -> tuple[Account, ...]:
     return tuple(Account(project_id, currency, kind) for kind in PROJECT_KINDS)
 

@@ -36,6 +36,7 @@ from backend.billing.ledger.models import (
     LedgerTransaction,
 )
 from backend.dao.base import BaseDAO, Values
+from backend.dao.fixed import Fixed
 from backend.database import Base
 
 _COLUMNS = (
@@ -88,7 +89,7 @@ _LOCKED = (
     .order_by(_ACCOUNTS.c.kind)
     .with_for_update(of=_ACCOUNTS, key_share=True)
 )
-_POST = _posting(true())
+_POST = Fixed(_posting(true()))
 
 
 def _covered() -> ColumnElement[bool]:
@@ -115,7 +116,7 @@ def _covered() -> ColumnElement[bool]:
     )
 
 
-_POST_COVERED = _posting(_covered())
+_POST_COVERED = Fixed(_posting(_covered()))
 
 
 class AccountsDAO(BaseDAO[LedgerAccount]):
@@ -161,12 +162,12 @@ class TransactionsDAO(BaseDAO[LedgerTransaction]):
 
     async def post(self, values: dict[str, Any]) -> bool:
         """Write a transaction and its entries by one statement; false if its key was posted before."""
-        return bool(await self.execute(_POST, values))
+        return bool(await self.run_fixed(_POST, values))
 
     async def post_covered(self, values: dict[str, Any]) -> bool:
         """Lock, and `post` if there is the money and nothing due, by one statement; false if it was not
         posted, whyever: what is locked stays so."""
-        return bool(await self.execute(_POST_COVERED, values))
+        return bool(await self.run_fixed(_POST_COVERED, values))
 
     async def of_key(self, key: str) -> LedgerTransaction | None:
         return await self.one(select(LedgerTransaction).where(LedgerTransaction.key == key))

@@ -125,7 +125,11 @@ class BillingProfile(Timestamps, Base):
     """In which currency a project pays, how far it may go into debt, and to whom its invoices are."""
 
     __tablename__ = "billing_profiles"
-    __table_args__ = (CheckConstraint("credit_limit_minor >= 0", name="credit_limit"),)
+    __table_args__ = (
+        CheckConstraint("credit_limit_minor >= 0", name="credit_limit"),
+        CheckConstraint("vat_result IN ('valid', 'invalid')", name="vat_result"),
+        Index("ix_billing_profiles_vies", "vat_asked_at", postgresql_where=text("vat_id IS NOT NULL")),
+    )
 
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     currency: Mapped[str] = mapped_column(Currency)
@@ -137,6 +141,15 @@ class BillingProfile(Timestamps, Base):
     vat_id_checked: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Somebody made sure of number and country, whichever there are; only then is anybody abroad not taxed
     (reverse charge, export). Another number or country has to be checked anew."""
+    vat_asked_at: Mapped[datetime | None]
+    """When VIES was last asked, answered or not."""
+    vat_result: Mapped[str | None] = mapped_column(String(12))
+    """What it last said of this number."""
+    vat_answered_at: Mapped[datetime | None]
+    vat_consultation: Mapped[str | None] = mapped_column(String(100))
+    """By which a tax office finds the answer."""
+    vat_owner: Mapped[str | None] = mapped_column(String(300))
+    """The name that the number is registered to, where the country tells it."""
     tax_exempt: Mapped[bool] = mapped_column(default=False, server_default=false())
     invoice_locale: Mapped[str | None] = mapped_column(String(5))
     invoice_email: Mapped[str | None] = mapped_column(String(254))

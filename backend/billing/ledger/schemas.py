@@ -206,6 +206,16 @@ class DetailsView(BaseModel):
         description="The operator made sure of VAT number and country: reverse charge or export applies.",
         examples=[True],
     )
+    vat_result: Literal["valid", "invalid"] | None = Field(
+        description="What VIES last said of the number; null: it has not answered, or is not asked."
+    )
+    vat_answered_at: datetime | None
+    vat_consultation: str | None = Field(
+        description="The number of that consultation, for a tax office.", examples=["WAPIAAAAW1234567"]
+    )
+    vat_owner: str | None = Field(
+        description="To whom the number belongs, where the country tells.", examples=["Harbour office Ltd"]
+    )
     tax_exempt: bool = Field(description="The operator charges them no tax.", examples=[False])
     credit_limit_minor: int | None = Field(
         description="How far below zero the balance may go, in the currency's minor unit;"

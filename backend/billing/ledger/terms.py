@@ -16,6 +16,7 @@ from backend.billing.ledger.dao import ProfilesDAO
 from backend.billing.ledger.models import BillingProfile
 from backend.billing.ledger.schemas import DetailsIn, TermsIn
 from backend.billing.prices.vatids import normalised
+from backend.billing.vat import checking
 from backend.config import get_settings
 from backend.exceptions import NotFound, invalid_field
 from backend.projects.dao import ProjectDAO
@@ -23,6 +24,7 @@ from backend.users.emails import address_of
 
 _DETAILS = (*("currency", "name", "address_lines", "country", "vat_id", "invoice_locale", "invoice_email"),)
 _TERMS = ("credit_limit_minor", "tax_exempt", "vat_id_checked")
+_VIES = ("vat_result", "vat_answered_at", "vat_consultation", "vat_owner")
 
 
 async def read(session: AsyncSession, project_id: UUID) -> dict[str, Any]:
@@ -44,7 +46,7 @@ async def read(session: AsyncSession, project_id: UUID) -> dict[str, Any]:
         "project_id": project_id,
         "project_name": project.name,
         "currency_fixed": await currencies.fixed(session, project_id, profile.currency),
-        **{name: getattr(profile, name) for name in (*_DETAILS, *_TERMS)},
+        **{name: getattr(profile, name) for name in (*_DETAILS, *_TERMS, *_VIES)},
     }
 
 
@@ -60,9 +62,13 @@ async def describe(session: AsyncSession, project_id: UUID, details: DetailsIn) 
         values["vat_id"] = _vat_id(values["vat_id"], values["country"])
     if values["invoice_email"] is not None:
         values["invoice_email"] = address_of(values["invoice_email"], get_settings(), field="invoice_email")
-    if (values["vat_id"], values["country"]) != (profile.vat_id, profile.country):
+    another = (values["vat_id"], values["country"]) != (profile.vat_id, profile.country)
+    if another:
         values["vat_id_checked"] = False
+        checking.forget(profile)
     await _change(session, profile, values, Action.BILLING_DETAILS_CHANGED)
+    if another:
+        checking.ask_soon(session, get_settings(), profile)
 
 
 async def grant(session: AsyncSession, project_id: UUID, terms: TermsIn) -> None:

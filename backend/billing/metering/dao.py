@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Row, and_, case, cast, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Date,
+    Row,
+    Select,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from backend.billing.metering.models import (
     PLAN,
+    UNITS,
     UsageCharge,
     UsageEvent,
     UsageMeter,
@@ -20,13 +36,15 @@ from backend.billing.metering.models import (
 )
 from backend.billing.metering.statements import MARK_POSTED, PICK, RATE, READ_OUT
 from backend.billing.prices.models import Price
-from backend.dao.base import BaseDAO
+from backend.dao.base import AnySelect, BaseDAO
 from backend.services.models import Desired, Service, ServiceStatus
 
 LOCK = "billing.metering"
 """Records are written and rated one transaction after another, so that their ids are in the order of
 commits, and rating can go by them."""
 RATING = "rating"
+Source = Select[UUID, int]
+"""Services and how much of something each has: whole numbers, at most one row a service."""
 
 
 class MeterDAO(BaseDAO[UsageMeter]):
@@ -41,9 +59,32 @@ class MeterDAO(BaseDAO[UsageMeter]):
             .execution_options(populate_existing=True)
         )
 
-    async def same_plan(self, one: UUID, other: UUID) -> bool:
-        plans = select(func.count(Price.plan_id.distinct())).where(Price.id.in_((one, other)))
-        return bool(await self.scalar(plans) == 1)
+    async def of_service(self, service_id: UUID) -> dict[str, UsageMeter]:
+        """All of the service's, under lock."""
+        statement = (
+            select(UsageMeter)
+            .where(UsageMeter.service_id == service_id)
+            .order_by(UsageMeter.meter)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return {meter.meter: meter for meter in await self.all(statement)}
+
+    async def kept_prices(self, service_id: UUID) -> dict[str, UUID]:
+        """Of add-ons that the service has, by meter."""
+        rows = await self.rows(
+            select(UsageMeter.meter, UsageMeter.kept_price_id).where(
+                UsageMeter.service_id == service_id, UsageMeter.kept_price_id.is_not(None)
+            )
+        )
+        return {row.meter: row.kept_price_id for row in rows}
+
+    async def same_item(self, one: UUID, other: UUID) -> bool:
+        """Whether both are prices of one plan, or of one add-on."""
+        items = select(func.count(func.coalesce(Price.plan_id, Price.addon_id).distinct())).where(
+            Price.id.in_((one, other))
+        )
+        return bool(await self.scalar(items) == 1)
 
     async def pick(self, moment: datetime, hour: datetime, size: int) -> Sequence[Row[Any]]:
         """Meters to read out, under lock."""
@@ -67,32 +108,88 @@ class EventDAO(BaseDAO[UsageEvent]):
     model = UsageEvent
 
 
+class QuantityDAO(BaseDAO[UsageMeter]):
+    model = UsageMeter
+
+    async def of_service(self, sources: Mapping[str, Source], service_id: UUID) -> dict[str, int]:
+        """By meter, what the sources say of the service."""
+        if not sources:
+            return {}
+        await self.flush()
+        return {row.meter: int(row.quantity) for row in await self.rows(_counted(sources, service_id))}
+
+
 class ServicesDAO(BaseDAO[Service]):
     model = Service
 
     async def astray(
-        self, metered: Sequence[ServiceStatus], enabled: bool, after: UUID | None, limit: int
+        self,
+        metered: Sequence[ServiceStatus],
+        sources: Mapping[str, Source],
+        enabled: bool,
+        after: UUID | None,
+        limit: int,
     ) -> Sequence[Service]:
-        """Services, under lock, whose meter does not say what they are; those in use wait for another run."""
-        running = and_(
+        """Services, under lock, whose meters do not say what they are; those in use wait for another run."""
+        kept = and_(
             Service.live_deployment_id.is_not(None),
-            Service.desired == Desired.RUNNING,
             Service.suspended_at.is_(None),
-            Service.suspended_at.is_(None),
-            Service.status.in_(metered),
+            Service.status != ServiceStatus.DELETING,
+            Service.desired != Desired.DELETED,
             Service.deleted_at.is_(None),
+            Service.price_id.is_not(None) if enabled else false(),
         )
-        should = case((running, Service.price_id)) if enabled else None
+        running = and_(kept, Service.desired == Desired.RUNNING, Service.status.in_(metered))
+        wrong = UsageMeter.price_id.is_distinct_from(case((running, Service.price_id)))
+        if sources:
+            wrong = or_(wrong, Service.id.in_(_other_quantities(sources, kept, running)))
         statement = (
             select(Service)
             .outerjoin(UsageMeter, and_(UsageMeter.service_id == Service.id, UsageMeter.meter == PLAN))
-            .where(UsageMeter.price_id.is_distinct_from(should))
+            .where(wrong)
             .order_by(Service.id)
             .limit(limit)
             .with_for_update(of=Service, skip_locked=True, key_share=True)
             .execution_options(populate_existing=True)
         )
         return await self.all(statement if after is None else statement.where(Service.id > after))
+
+
+def _counted(sources: Mapping[str, Source], service_id: UUID | None = None) -> CompoundSelect[Any]:
+    """All sources as one: service, meter and quantity."""
+    parts = []
+    for meter, source in sources.items():
+        rows = source.subquery()
+        service, quantity = rows.columns
+        part = select(service.label("service_id"), literal(meter).label("meter"), quantity.label("quantity"))
+        parts.append(part if service_id is None else part.where(service == service_id))
+    return union_all(*parts)
+
+
+def _other_quantities(
+    sources: Mapping[str, Source], kept: ColumnElement[bool], running: ColumnElement[bool]
+) -> AnySelect:
+    """Services that have more or less of something than is measured."""
+    has = _counted(sources).subquery()
+    measured = (
+        select(UsageMeter.service_id, UsageMeter.meter, UsageMeter.quantity)
+        .where(UsageMeter.price_id.is_not(None), UsageMeter.meter != PLAN)
+        .subquery()
+    )
+    same = and_(has.c.service_id == measured.c.service_id, has.c.meter == measured.c.meter)
+    further = func.greatest(has.c.quantity - 1, 0)
+    wanted = case(
+        (and_(has.c.meter == UNITS, running), further),
+        (and_(has.c.meter != UNITS, kept), has.c.quantity),
+        else_=0,
+    )
+    return (
+        select(Service.id)
+        .select_from(has)
+        .join(measured, same, full=True)
+        .join(Service, Service.id == func.coalesce(has.c.service_id, measured.c.service_id))
+        .where(wanted != func.coalesce(measured.c.quantity, 0))
+    )
 
 
 class RatingDAO(BaseDAO[UsagePosition]):
@@ -133,7 +230,7 @@ class ChargeDAO(BaseDAO[UsageCharge]):
     async def due(self, project_id: UUID, today: date, limit: int) -> Sequence[Row[Any]]:
         """Charges to be posted, under lock, with what says in words what they are for; oldest first."""
         statement = (
-            select(UsageCharge, Service.name, Price.plan_id, Price.month_minor)
+            select(UsageCharge, Service.name, Price.plan_id, Price.addon_id, Price.month_minor)
             .join(
                 UsageMeter,
                 and_(UsageMeter.service_id == UsageCharge.service_id, UsageMeter.meter == UsageCharge.meter),

@@ -1,25 +1,27 @@
 """Noting when a service begins, changes and ceases to be charged.
 
 A service is metered from its first going live until it is stopped, suspended or deleted; while it is crashed
-it holds its place, and is metered on. Whoever changes a service calls `follow` in the same transaction: it
-compares what the service is with what its meter says, so calling it too often changes nothing, and the event
-cannot differ from what happened.
+it holds its place, and is metered on. What it has beside its plan is metered while it is stopped, too.
+Whoever changes a service calls `follow` in the same transaction: it compares what the service is with what
+its meters say, so calling it too often changes nothing, and the event cannot differ from what happened.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.billing.metering import meters
 from backend.billing.metering.dao import EventDAO, MeterDAO, ServicesDAO
-from backend.billing.metering.models import PLAN, UsageEvent, UsageKind, UsageMeter
+from backend.billing.metering.meters import Held
+from backend.billing.metering.models import PLAN, UNITS, UsageEvent, UsageKind, UsageMeter
 from backend.config import get_settings
 from backend.database import now
 from backend.services.models import Service, ServiceStatus
 
-METERED = (ServiceStatus.RUNNING, ServiceStatus.CRASHED)
 AT_ONCE = 200
 
 
@@ -30,37 +32,43 @@ async def follow(
     at: datetime | None = None,
     deployment_id: UUID | None = None,
     job_id: UUID | None = None,
-) -> UsageEvent | None:
-    """Note the service's present state, whose row the caller holds; None if nothing changed for its meter.
+) -> tuple[UsageEvent, ...]:
+    """Note the present state of a service, whose row the caller holds, and of all that it has: its plan, its
+    units, its add-ons. Gives the events that this made; none if nothing changed for its meters.
+
+    Call it in the transaction that starts, stops, resizes, scales or deletes, or changes a volume, an address
+    or whatever else is in `meters.SOURCES`. It writes what waits to be written, and reads the quantities.
 
     A clock that went back cannot turn the order of events: time stands still until it has caught up.
     """
     deleted = service.deleted_at is not None or service.status == ServiceStatus.DELETING
-    price_id = service.price_id if is_metered(service) and get_settings().billing_enabled else None
-    meter = await MeterDAO(session).of(service.id, PLAN)
-    present = meter.price_id if meter else None
-    if price_id == present:
-        return None
-    kind = await _kind(session, present, price_id, deleted=deleted)
-    occurred_at = max(whole(at or now()), meter.changed_at if meter else datetime.min.replace(tzinfo=UTC))
-    return await write(
-        session,
-        meter or await _first(session, service, occurred_at),
-        kind,
-        price_id,
-        occurred_at,
-        deployment_id=deployment_id,
-        job_id=job_id,
-    )
-
-
-def is_metered(service: Service) -> bool:
-    return (
-        service.live_deployment_id is not None
-        and service.should_run
-        and service.status in METERED
-        and service.deleted_at is None
-    )
+    await MeterDAO(session).flush()
+    present = await MeterDAO(session).of_service(service.id)
+    wanted = await meters.held(session, service, present)
+    moment = whole(at or now())
+    noted = []
+    for name in sorted(wanted.keys() | present.keys()):
+        meter, held = present.get(name), wanted.get(name)
+        before = (meter.price_id, meter.quantity) if meter and meter.price_id else None
+        if before == (held and (held.price_id, held.quantity)):
+            continue
+        if meter is None:
+            meter = present[name] = await _first(session, service, name, moment)
+        price_id = held.price_id if held else None
+        kind = await _kind(session, meter.price_id, price_id, deleted=deleted)
+        event = await write(
+            session,
+            meter,
+            kind,
+            price_id,
+            max(moment, meter.changed_at),
+            quantity=held.quantity if held else 0,
+            deployment_id=deployment_id,
+            job_id=job_id,
+        )
+        noted.append(event)
+    await _keep_prices(session, service, present, wanted)
+    return tuple(noted)
 
 
 async def write(
@@ -70,6 +78,7 @@ async def write(
     price_id: UUID | None,
     occurred_at: datetime,
     *,
+    quantity: int = 1,
     deployment_id: UUID | None = None,
     job_id: UUID | None = None,
 ) -> UsageEvent:
@@ -84,12 +93,13 @@ async def write(
         number=meter.events,
         kind=kind,
         price_id=price_id,
+        quantity=quantity,
         occurred_at=occurred_at,
         deployment_id=deployment_id,
         job_id=job_id,
     )
     if occurred_at >= meter.changed_at:
-        meter.price_id, meter.changed_at = price_id, occurred_at
+        meter.price_id, meter.quantity, meter.changed_at = price_id, quantity, occurred_at
     meter.dirty_from = min(meter.dirty_from or occurred_at, occurred_at)
     await EventDAO(session).add(event)
     return event
@@ -98,11 +108,14 @@ async def write(
 async def catch_up(session: AsyncSession, at: datetime, after: UUID | None = None) -> tuple[int, UUID | None]:
     """Meter from now on what is not metered as it should be: how many that were, and where to go on.
 
-    That is services of an installation that did not charge before, or does no more.
+    That is services of an installation that did not charge before, or does no more, and what somebody forgot
+    to tell of.
     """
-    services = await ServicesDAO(session).astray(METERED, get_settings().billing_enabled, after, AT_ONCE)
+    enabled = get_settings().billing_enabled
+    dao = ServicesDAO(session)
+    services = await dao.astray(meters.METERED, meters.SOURCES, enabled, after, AT_ONCE)
     noted = [await follow(session, service, at=at) for service in services]
-    return sum(event is not None for event in noted), services[-1].id if services else None
+    return sum(bool(found) for found in noted), services[-1].id if services else None
 
 
 def whole(moment: datetime) -> datetime:
@@ -110,12 +123,13 @@ def whole(moment: datetime) -> datetime:
     return moment - timedelta(microseconds=moment.microsecond)
 
 
-async def _first(session: AsyncSession, service: Service, at: datetime) -> UsageMeter:
+async def _first(session: AsyncSession, service: Service, name: str, at: datetime) -> UsageMeter:
     meter = UsageMeter(
         service_id=service.id,
-        meter=PLAN,
+        meter=name,
         project_id=service.project_id,
         price_id=None,
+        quantity=0,
         events=0,
         changed_at=at,
         metered_through=at,
@@ -125,6 +139,21 @@ async def _first(session: AsyncSession, service: Service, at: datetime) -> Usage
     return meter
 
 
+async def _keep_prices(
+    session: AsyncSession, service: Service, known: Mapping[str, UsageMeter], wanted: Mapping[str, Held]
+) -> None:
+    """Who has some of an add-on keeps its price, suspended or not; who gave it up is no old customer."""
+    idle = [meter for meter in known.values() if meter.kept_price_id and meter.meter not in wanted]
+    has = await meters.quantities(session, service.id) if idle and service.deleted_at is None else {}
+    for meter in idle:
+        if meter.meter not in has:
+            meter.kept_price_id = None
+    for name, meter in known.items():
+        if name in wanted and name not in (PLAN, UNITS):
+            meter.kept_price_id = wanted[name].price_id
+    await MeterDAO(session).flush()
+
+
 async def _kind(
     session: AsyncSession, present: UUID | None, price_id: UUID | None, *, deleted: bool
 ) -> UsageKind:
@@ -132,5 +161,6 @@ async def _kind(
         return UsageKind.DELETED if deleted else UsageKind.STOPPED
     if present is None:
         return UsageKind.STARTED
-    same_plan = await MeterDAO(session).same_plan(present, price_id)
-    return UsageKind.REPRICED if same_plan else UsageKind.RESIZED
+    if present == price_id or not await MeterDAO(session).same_item(present, price_id):
+        return UsageKind.RESIZED
+    return UsageKind.REPRICED

@@ -23,15 +23,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 from backend.database import Base, Id, now
 
 PLAN = "plan"
-"""The meter of the plan; each add-on of a service has one of its own."""
+"""The meter of the plan; each add-on of a service has one of its own, with the add-on's name."""
+UNITS = "units"
+"""The meter of units beyond the first: each is one more plan, at the list price."""
+TRAFFIC = "traffic"
+"""The add-on that is counted, not timed (`backend.billing.traffic`)."""
 
 
 class UsageKind(enum.StrEnum):
     STARTED = "started"
     RESIZED = "resized"
-    """To another plan."""
+    """To another plan, or to more or less of an add-on."""
     REPRICED = "repriced"
-    """The same plan at another price."""
+    """The same at another price."""
     STOPPED = "stopped"
     DELETED = "deleted"
 
@@ -54,6 +58,10 @@ class UsageMeter(Base):
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id", ondelete="RESTRICT"))
     price_id: Mapped[UUID | None] = mapped_column(ForeignKey("prices.id", ondelete="RESTRICT"))
     """None while nothing is charged."""
+    quantity: Mapped[int] = mapped_column(Integer, default=0, server_default="1")
+    """How many times the price."""
+    kept_price_id: Mapped[UUID | None] = mapped_column(ForeignKey("prices.id", ondelete="RESTRICT"))
+    """Of an add-on, which version the service pays as long as it has any of it, suspended or not."""
     events: Mapped[int] = mapped_column(Integer, default=0)
     changed_at: Mapped[datetime]
     """When its latest event occurred."""
@@ -63,13 +71,16 @@ class UsageMeter(Base):
 
 
 class UsageEvent(Base):
-    """From `occurred_at` until the next event of its meter, `price_id` applies; None is nothing."""
+    """From `occurred_at` until the next event of its meter, `price_id` applies so many times as `quantity`
+    says; None is nothing.
+    """
 
     __tablename__ = "usage_events"
     __table_args__ = (
         CheckConstraint("kind IN ('started','resized','repriced','stopped','deleted')", name="kind"),
         CheckConstraint("(price_id IS NULL) = (kind IN ('stopped','deleted'))", name="price"),
         CheckConstraint("metered_seconds >= 0", name="metered_seconds"),
+        CheckConstraint("price_id IS NULL OR quantity > 0", name="quantity"),
         UniqueConstraint("service_id", "meter", "number"),
         Index(None, "service_id", "meter", "occurred_at", "id"),
     )
@@ -80,6 +91,7 @@ class UsageEvent(Base):
     number: Mapped[int] = mapped_column(Integer)
     kind: Mapped[str] = mapped_column(String(10))
     price_id: Mapped[UUID | None] = mapped_column(ForeignKey("prices.id", ondelete="RESTRICT"))
+    quantity: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
     occurred_at: Mapped[datetime]
     """To the second: amounts are exact only if times are whole."""
     recorded_at: Mapped[datetime] = mapped_column(default=now, server_default=func.now())
@@ -107,6 +119,7 @@ class UsageRecord(Base):
     service_id: Mapped[UUID]
     meter: Mapped[str] = mapped_column(String(60))
     price_id: Mapped[UUID]
+    quantity: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
     event_id: Mapped[int] = mapped_column(BigInteger)
     day: Mapped[date]
     """In the time zone of billing."""
@@ -116,7 +129,7 @@ class UsageRecord(Base):
 
 
 class UsageTotal(Base):
-    """What is rated of a meter in a month, by price: all that the next charge is computed from."""
+    """What is rated of a meter in a month, by price and quantity: all that the next charge comes from."""
 
     __tablename__ = "usage_totals"
     __table_args__ = (CheckConstraint("seconds >= 0", name="seconds"),)
@@ -125,12 +138,13 @@ class UsageTotal(Base):
     meter: Mapped[str] = mapped_column(String(60), primary_key=True)
     month: Mapped[date] = mapped_column(primary_key=True)
     price_id: Mapped[UUID] = mapped_column(ForeignKey("prices.id", ondelete="RESTRICT"), primary_key=True)
+    quantity: Mapped[int] = mapped_column(Integer, primary_key=True, default=1, server_default="1")
     seconds: Mapped[int] = mapped_column(BigInteger)
 
 
 class UsageCharge(Base):
-    """What a meter costs on one day at one price. Open until it is posted to the ledger, final afterwards;
-    usage that comes in later makes another one.
+    """What a meter costs on one day at one price and quantity. Open until it is posted to the ledger, final
+    afterwards; usage that comes in later makes another one.
     """
 
     __tablename__ = "usage_charges"
@@ -139,7 +153,7 @@ class UsageCharge(Base):
         CheckConstraint("(net IS NULL) = (tax IS NULL)", name="tax"),
         Index(
             "uq_usage_charges_open",
-            *("service_id", "meter", "price_id", "day"),
+            *("service_id", "meter", "price_id", "quantity", "day"),
             unique=True,
             postgresql_where=text("posted_at IS NULL"),
         ),
@@ -153,6 +167,8 @@ class UsageCharge(Base):
     service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id", ondelete="RESTRICT"))
     meter: Mapped[str] = mapped_column(String(60))
     price_id: Mapped[UUID]
+    quantity: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    """How many times the price; of traffic, the units that it is for, below zero for those given back."""
     day: Mapped[date]
     currency: Mapped[str] = mapped_column(String(3))
     seconds: Mapped[int] = mapped_column(Integer)

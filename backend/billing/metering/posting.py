@@ -46,7 +46,8 @@ class Taxed:
 
     charge: UsageCharge
     service: str
-    plan: str
+    plan: str | None
+    addon: str | None
     month_minor: int
     treatment: Treatment
     net: int = 0
@@ -80,7 +81,10 @@ async def post(session: AsyncSession, project_id: UUID, today: date, limit: int)
     days = {row.UsageCharge.day for row in due}
     treatments = {day: await tax.treatment_of(session, project_id, _noon(day)) for day in days}
     taxed = [
-        Taxed(row.UsageCharge, row.name, row.plan_id, row.month_minor, treatments[row.UsageCharge.day])
+        Taxed(
+            *(row.UsageCharge, row.name, row.plan_id, row.addon_id, row.month_minor),
+            treatments[row.UsageCharge.day],
+        )
         for row in due
     ]
     await _split(charges, taxed)
@@ -119,8 +123,9 @@ async def _move(session: AsyncSession, one: Taxed) -> UUID | None:
         "usage",
         {
             "service": one.service,
-            "plan": one.plan,
+            **({"addon": one.addon} if one.addon else {"plan": one.plan}),
             "meter": charge.meter,
+            "quantity": charge.quantity,
             "day": charge.day.isoformat(),
             "seconds": charge.seconds,
             "month_minor": one.month_minor,

@@ -14,8 +14,9 @@ from loguru import logger
 
 from backend.billing.metering import events, posting
 from backend.billing.metering.dao import ChargeDAO, MeterDAO, RatingDAO
-from backend.billing.prices import purchase, repricing
+from backend.billing.prices import notices, purchase, repricing
 from backend.billing.runs.progress import SILENCE, Run, SomeFailed, begin
+from backend.billing.traffic import rating as traffic
 from backend.config import Settings
 from backend.database import Database, is_away, now
 
@@ -37,13 +38,15 @@ async def run(
         if progress is None:
             return
         failures: list[str] = []
-        try:
-            await repricing.run(database, moment)
-        except SomeFailed as error:
-            failures.append(str(error))
+        for preparation in (notices.run(settings, database, moment), repricing.run(database, moment)):
+            try:
+                await preparation
+            except SomeFailed as error:
+                failures.append(str(error))
         await _catch_up(database, moment, progress)
         await read_out(database, moment, settings.billing_time_zone, progress)
         await rate(database, progress)
+        await traffic.rate(database, moment)
         today = moment.astimezone(ZoneInfo(settings.billing_time_zone)).date()
         unposted = await post(database, today, progress)
         await purchase.release_ended(database, moment, but=unposted)

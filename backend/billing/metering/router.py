@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from backend.billing.metering import forecast, reports
+from backend.billing.metering import costs, reports
 from backend.billing.metering.schemas import Forecast, RunKind, RunStateName, RunView, TracedCharge, UsageView
-from backend.billing.prices import tax, versions
 from backend.billing.runs.views import RUNS
 from backend.context import PartsDep, SessionDep
 from backend.dao.listing import Page
@@ -123,22 +122,7 @@ async def billing_forecast_get(
     project_id: OwnProject, session: SessionDep, service_id: UUID | None = None
 ) -> Response:
     """By service too; `service_id` lists that one alone, the sums stay the project's."""
-    rate = await forecast.of(session, project_id)
-    treatment = await tax.treatment_of(session, project_id)
-    services = [
-        {
-            "service_id": one.service_id,
-            "service": one.service,
-            "plan_id": one.plan_id,
-            "per_hour": versions.per_hour(tax.gross(one.month_minor, treatment)),
-            "per_month": tax.gross(one.month_minor, treatment),
-            "this_month": tax.gross(one.cost, treatment),
-        }
-        for one in rate.meters
-        if service_id in (None, one.service_id)
-    ]
-    sums = ("currency", "per_hour", "per_month", "days_left", "accrued", "this_month")
-    return json_answer({**{name: getattr(rate, name) for name in sums}, "services": services})
+    return json_answer(await costs.of_project(session, project_id, service_id))
 
 
 @admin.get(

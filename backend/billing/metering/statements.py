@@ -33,7 +33,7 @@ WITH picked AS (
         greatest(metered_through, CASE WHEN dirty_from IS NULL THEN :hour ELSE :moment END) AS until
     FROM usage_meters JOIN unnest(:services, :meters) AS key(service_id, meter) USING (service_id, meter)
 ), spans AS (
-    SELECT event.id, event.service_id, event.meter, event.price_id, event.occurred_at,
+    SELECT event.id, event.service_id, event.meter, event.price_id, event.quantity, event.occurred_at,
         event.metered_seconds AS have,
         CASE WHEN event.price_id IS NULL THEN 0 ELSE greatest(0, extract(epoch FROM least(
             picked.until,
@@ -62,8 +62,8 @@ WITH picked AS (
         date_trunc('day', from_at AT TIME ZONE :zone), to_at AT TIME ZONE :zone, interval '1 day'
     ) AS local
 ), recorded AS (
-    INSERT INTO usage_records (service_id, meter, price_id, event_id, day, from_at, to_at, seconds)
-    SELECT service_id, meter, price_id, id, day, piece_from, piece_to,
+    INSERT INTO usage_records (service_id, meter, price_id, quantity, event_id, day, from_at, to_at, seconds)
+    SELECT service_id, meter, price_id, quantity, id, day, piece_from, piece_to,
         direction * extract(epoch FROM piece_to - piece_from)::int
     FROM pieces WHERE piece_from < piece_to ORDER BY piece_from, id
     RETURNING 1
@@ -81,25 +81,28 @@ SELECT count(*) FROM recorded
     bindparam("meters", type_=ARRAY(String())),
 )
 
-# What a meter costs in a month is a function of its seconds at each price: a day's charge is how much that
-# function grows by the day's records. However the records are cut into batches, the charges sum up to it.
-# The function: seconds × price, half a minor unit rounded up, and no more than the dearest month's price.
+# What a meter costs in a month is a function of its seconds at each price and quantity: a day's charge is how
+# much that function grows by the day's records. However the records are cut into batches, the charges sum up
+# to it.
+# The function: seconds × price × quantity, half a minor unit rounded up, and no more than the dearest month:
+# of all times that there were, the largest price × quantity.
 RATE = text("""
 WITH batch AS MATERIALIZED (
-    SELECT service_id, meter, price_id, day, sum(seconds) AS seconds
+    SELECT service_id, meter, price_id, quantity, day, sum(seconds) AS seconds
     FROM usage_records WHERE id > :after AND id <= :through
-    GROUP BY service_id, meter, price_id, day
+    GROUP BY service_id, meter, price_id, quantity, day
 ), added AS (
-    SELECT service_id, meter, date_trunc('month', day)::date AS month, price_id, sum(seconds) AS seconds
-    FROM batch GROUP BY service_id, meter, month, price_id
+    SELECT service_id, meter, date_trunc('month', day)::date AS month, price_id, quantity,
+        sum(seconds) AS seconds
+    FROM batch GROUP BY service_id, meter, month, price_id, quantity
 ), sums AS MATERIALIZED (
-    SELECT service_id, meter, month, price_id, price.month_minor, coalesce(total.seconds, 0) AS before,
-        coalesce(total.seconds, 0) + coalesce(added.seconds, 0) AS after
+    SELECT service_id, meter, month, price_id, quantity, month_minor::numeric * quantity AS month_minor,
+        coalesce(total.seconds, 0) AS before, coalesce(total.seconds, 0) + coalesce(added.seconds, 0) AS after
     FROM added FULL JOIN (
         SELECT total.* FROM usage_totals AS total
         JOIN (SELECT DISTINCT service_id, meter, month FROM added) AS touched
             USING (service_id, meter, month)
-    ) AS total USING (service_id, meter, month, price_id)
+    ) AS total USING (service_id, meter, month, price_id, quantity)
     JOIN prices AS price ON price.id = price_id
 ), months AS MATERIALIZED (
     SELECT service_id, meter, month, sum(before * month_minor) AS weight_before,
@@ -108,40 +111,71 @@ WITH batch AS MATERIALIZED (
     FROM sums GROUP BY service_id, meter, month
 ), days AS (
     SELECT batch.*, months.month, price.currency, weight_before, cap_before,
-        weight_before + sum(batch.seconds * price.month_minor) OVER (
-            PARTITION BY batch.service_id, batch.meter, months.month ORDER BY batch.day, batch.price_id
-        ) AS weight_upto,
+        weight_before + sum(batch.seconds * price.month_minor::numeric * batch.quantity) OVER in_turn
+            AS weight_upto,
         -- Of a dearer price that was taken back the last day is relieved, not the first.
-        CASE WHEN lead(batch.day) OVER (
-            PARTITION BY batch.service_id, batch.meter, months.month ORDER BY batch.day, batch.price_id
-        ) IS NULL THEN cap_after ELSE greatest(cap_before, cap_after) END AS cap
+        CASE WHEN lead(batch.day) OVER in_turn IS NULL THEN cap_after
+            ELSE greatest(cap_before, cap_after) END AS cap
     FROM batch JOIN prices AS price ON price.id = batch.price_id
     JOIN months ON months.service_id = batch.service_id AND months.meter = batch.meter
         AND months.month = date_trunc('month', batch.day)::date
+    WINDOW in_turn AS (
+        PARTITION BY batch.service_id, batch.meter, months.month
+        ORDER BY batch.day, batch.price_id, batch.quantity
+    )
 ), targets AS (
     SELECT *, least(div(2 * weight_upto + :period, 2 * :period), cap) AS target,
         least(div(2 * weight_before + :period, 2 * :period), cap_before) AS target_before
     FROM days
 ), charged AS (
     INSERT INTO usage_charges AS charge
-        (id, project_id, service_id, meter, price_id, day, currency, seconds, amount)
-    SELECT uuidv7(), service.project_id, targets.service_id, meter, targets.price_id, day, currency, seconds,
-        target - lag(target, 1, target_before) OVER (
-            PARTITION BY targets.service_id, meter, month ORDER BY day, targets.price_id
+        (id, project_id, service_id, meter, price_id, quantity, day, currency, seconds, amount)
+    SELECT uuidv7(), service.project_id, targets.service_id, meter, targets.price_id, quantity, day, currency,
+        seconds, target - lag(target, 1, target_before) OVER (
+            PARTITION BY targets.service_id, meter, month ORDER BY day, targets.price_id, quantity
         )
     FROM targets JOIN services AS service ON service.id = targets.service_id
-    ON CONFLICT (service_id, meter, price_id, day) WHERE posted_at IS NULL DO UPDATE SET
+    ON CONFLICT (service_id, meter, price_id, quantity, day) WHERE posted_at IS NULL DO UPDATE SET
         seconds = charge.seconds + excluded.seconds, amount = charge.amount + excluded.amount
 ), summed AS (
-    INSERT INTO usage_totals (service_id, meter, month, price_id, seconds)
-    SELECT service_id, meter, month, price_id, after FROM sums
-    ON CONFLICT (service_id, meter, month, price_id) DO UPDATE SET seconds = excluded.seconds
+    INSERT INTO usage_totals (service_id, meter, month, price_id, quantity, seconds)
+    SELECT service_id, meter, month, price_id, quantity, after FROM sums
+    ON CONFLICT (service_id, meter, month, price_id, quantity) DO UPDATE SET seconds = excluded.seconds
 )
 UPDATE usage_positions SET record_id = :through WHERE name = 'rating'
 """).bindparams(
     bindparam("after", type_=BigInteger()),
     bindparam("through", type_=BigInteger()),
     bindparam("period", PRICED_SECONDS, type_=Numeric()),
+)
+
+# What reading out would record by now, summed: each event's span against what is recorded of it.
+UNREAD = text("""
+WITH metered AS (
+    SELECT service_id, meter, least(dirty_from, metered_through) AS since FROM usage_meters
+    WHERE project_id = :project AND (price_id IS NOT NULL OR dirty_from IS NOT NULL)
+), spans AS (
+    SELECT event.service_id, event.meter, event.price_id, event.quantity, event.occurred_at,
+        event.occurred_at + event.metered_seconds * interval '1 second' AS from_at,
+        least(:at, lead(event.occurred_at) OVER (
+            PARTITION BY event.service_id, event.meter ORDER BY event.occurred_at, event.id
+        )) AS to_at
+    FROM metered JOIN usage_events AS event USING (service_id, meter)
+    WHERE event.occurred_at >= coalesce((
+        SELECT max(before.occurred_at) FROM usage_events AS before
+        WHERE before.service_id = metered.service_id AND before.meter = metered.meter
+            AND before.occurred_at < metered.since
+    ), '-infinity')
+)
+SELECT service_id, meter, month_minor::numeric * quantity AS month_minor, sum(extract(epoch FROM
+    greatest(to_at, spans.occurred_at, :begin) - greatest(from_at, :begin)))::bigint AS seconds
+FROM spans JOIN prices AS price ON price.id = price_id
+WHERE price.currency = :currency GROUP BY service_id, meter, month_minor, quantity
+""").bindparams(
+    bindparam("project", type_=Uuid()),
+    bindparam("currency", type_=String()),
+    bindparam("begin", type_=DateTime(timezone=True)),
+    bindparam("at", type_=DateTime(timezone=True)),
 )
 
 MARK_POSTED = text("""

@@ -9,8 +9,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from backend.billing.payments import by_hand, reading, refunding, transfers
+from backend.billing.payments import by_hand, deciding, reading, refunding, transfers
+from backend.billing.payments import deciding_schemas as d
 from backend.billing.payments import schemas as s
+from backend.billing.payments.models import RefundState
 from backend.billing.payments.views import BANK_LINES, EVERYONES, MESSAGES
 from backend.context import PartsDep, SessionDep
 from backend.dao.listing import Page
@@ -96,11 +98,11 @@ async def admin_payments_get(payment_id: UUID, session: SessionDep, _: Administr
     operation_id="admin_refunds_create",
     summary="Refund a payment",
     status_code=202,
-    response_model=s.RefundAccepted,
+    response_model=d.RefundAccepted,
     responses=WORK | problems(401, 403, 404, 409, 422),
 )
 async def admin_refunds_create(
-    payment_id: UUID, wanted: s.RefundIn, session: SessionDep, principal: ProvenBookkeeper, once: OnceDep
+    payment_id: UUID, wanted: d.RefundIn, session: SessionDep, principal: ProvenBookkeeper, once: OnceDep
 ) -> Response:
     """Whole or in part, never more than is left of it nor more than the balance. What came by bank or by hand
     the operator sends back: it counts at once. Needs a recent proof; `Location` names the job, if there is
@@ -119,6 +121,48 @@ async def admin_refunds_create(
         return Answer(body, job_location(job.id) if job else f"{_PATH}/{payment_id}")
 
     return await once(session, principal.user_id, work)
+
+
+@admin.post(
+    "/payments/{payment_id}/review",
+    operation_id="admin_payments_review",
+    summary="Decide about a payment in review",
+    status_code=201,
+    response_model=d.ReviewAnswer,
+    responses=problems(401, 403, 404, 409, 422),
+)
+async def admin_payments_review(
+    payment_id: UUID, wanted: d.ReviewIn, session: SessionDep, principal: ProvenBookkeeper, once: OnceDep
+) -> Response:
+    """The gateway took another amount than was asked for: it is credited, or given back. Needs a recent
+    proof.
+    """
+
+    async def work() -> Answer:
+        job = await deciding.review(
+            *(session, payment_id, principal.user_id, wanted.reason), give_back=wanted.decision == "return"
+        )
+        body = {"job_id": job.id if job else None, "payment": await reading.whole(session, payment_id)}
+        return Answer(body, f"{_PATH}/{payment_id}", 201)
+
+    return await once(session, principal.user_id, work)
+
+
+@admin.post(
+    "/refunds/{refund_id}/end",
+    operation_id="admin_refunds_end",
+    summary="Say how a refund ended",
+    response_model=s.AdminPaymentDetail,
+    responses=problems(401, 403, 404, 409, 422),
+)
+async def admin_refunds_end(
+    refund_id: UUID, wanted: d.RefundEnd, session: SessionDep, _: ProvenBookkeeper
+) -> Response:
+    """For one that the gateway cannot be asked about: sent back otherwise, or not at all. Needs a recent
+    proof.
+    """
+    refund = await deciding.end_refund(session, refund_id, wanted.reason, RefundState(wanted.outcome))
+    return json_answer(await reading.whole(session, refund.payment_id))
 
 
 @admin.get(

@@ -68,6 +68,7 @@ class Desk:
             automatic=payment.automatic,
             expires_at=payment.pay_until,
             begun_at=begun,
+            first_asked_at=payment.begun_at,
         )
 
     async def customer(self, project_id: UUID, gateway: str, email: str | None) -> str | None:

@@ -89,6 +89,9 @@ class Payment(Timestamps, Base):
     automatic: Mapped[bool] = mapped_column(default=False)
     currency: Mapped[str] = mapped_column(String(3))
     amount: Mapped[int] = mapped_column(BigInteger)
+    taken_amount: Mapped[int | None] = mapped_column(BigInteger)
+    """What the gateway took, if that is not what was asked for."""
+    taken_currency: Mapped[str | None] = mapped_column(String(3))
     refunded: Mapped[int] = mapped_column(BigInteger, default=0)
     refunding: Mapped[int] = mapped_column(BigInteger, default=0)
     """Part of refunds that are under way."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.billing.payments import messages
-from backend.billing.payments.dao import DisputeDAO, RefundDAO, SetupDAO
+from backend.billing.payments.dao import DisputeDAO, PaymentDAO, RefundDAO, SetupDAO
 from backend.billing.payments.message_dao import MessageDAO
 from backend.billing.payments.views import (
     line_of,
@@ -37,9 +37,13 @@ async def whole(session: AsyncSession, payment_id: UUID) -> dict[str, Any]:
     found = await shaped(session, payment_of(payment_id), shape_for_administrators)
     if found is None:
         raise NotFound("There is no such payment.")
+    payment = await PaymentDAO(session).get(payment_id)
+    assert payment is not None
     refunds = await RefundDAO(session).all_of(payment_id)
     disputes = await DisputeDAO(session).all_of(payment_id)
     return found | {
+        "taken_amount": payment.taken_amount,
+        "taken_currency": payment.taken_currency,
         "refunds": [shape_refund(one) for one in refunds],
         "disputes": [shape_dispute(one) for one in disputes],
     }

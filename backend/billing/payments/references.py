@@ -20,13 +20,15 @@ _LENGTH = 4 + DIGITS
 _START = re.compile("RF[0-9]{2}", re.IGNORECASE)
 
 
-async def of(session: AsyncSession, project_id: UUID) -> str:
-    """Made at the first need."""
+async def of(session: AsyncSession, project_id: UUID, *, make: bool = True) -> str | None:
+    """Made at the first need, unless `make` says that nothing may be."""
     dao = BankReferenceDAO(session)
     while True:
         kept = await dao.get(project_id)
         if kept is not None:
             return kept.reference
+        if not make:
+            return None
         # Of two that are made at once, one finds the other's.
         await dao.make(project_id, new())
 

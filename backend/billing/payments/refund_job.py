@@ -23,6 +23,8 @@ from backend.jobs.runner import Claimed, JobError
 
 REFUSED = "The payment provider refused the refund."
 AWAY = "The payment provider does not answer."
+TRIES = 6
+"""After which a refund that the gateway cannot be asked about has failed: some half an hour."""
 
 
 class Refunding:
@@ -116,3 +118,18 @@ async def look_again(desk: Desk, refund_id: UUID) -> None:
         await Refunding(desk).send(refund)
     except GatewayRefused as refused:
         logger.error("refund {} cannot be asked about: {}", refund.id, refused.code)
+        # Our settings may be put right; anything else stays as it is, and what was set aside is needed.
+        if refused.code not in OPERATOR and refund.checks >= TRIES:
+            await _give_up(desk, refund.id, refused.code)
+
+
+async def _give_up(desk: Desk, refund_id: UUID, code: str) -> None:
+    async with desk.transaction() as session:
+        found = await RefundDAO(session).get(refund_id)
+        assert found is not None
+        payment = await PaymentDAO(session).get_locked(found.payment_id)
+        refund = await RefundDAO(session).get_locked(refund_id)
+        assert payment is not None
+        assert refund is not None
+        if refund.state == RefundState.PENDING:
+            await refunding.fail(session, payment, refund, code)

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from backend.billing.payments import accepting, auto_top_up, methods, reading, transfers
+from backend.billing.payments import accepting, auto_top_up, methods, reading, receipt, transfers
 from backend.billing.payments import schemas as s
 from backend.billing.payments.accepting import Wanted
 from backend.billing.payments.auto_top_up import Wish
@@ -29,6 +29,10 @@ router = APIRouter(prefix="/api/v1/projects/{project_id}/billing", tags=["billin
 
 Reader = Annotated[Principal, Depends(require(BILLING_READ))]
 Payer = Annotated[Principal, Depends(require(BILLING_WRITE))]
+_FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+RECEIPT: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The receipt as it is printed, PDF/A.", "content": {"application/pdf": _FILE}}
+}
 PaymentSort = Literal["created_at", "-created_at"]
 
 
@@ -53,10 +57,13 @@ PaidProject = Annotated[UUID, Depends(_paid)]
     response_model=s.PaymentOptions,
     responses=problems(401, 403, 404, 422),
 )
-async def payment_options_get(project_id: ReadProject, session: SessionDep, parts: PartsDep) -> Response:
+async def payment_options_get(
+    project_id: ReadProject, session: SessionDep, parts: PartsDep, principal: Reader
+) -> Response:
     """What the operator takes, in which currency and between which amounts."""
     offered = await accepting.offered(session, parts.settings, project_id)
-    bank = await transfers.instructions(session, parts.settings, project_id)
+    may_write = BILLING_WRITE in principal.permissions and principal.acting_id is None
+    bank = await transfers.instructions(session, parts.settings, project_id, may_write=may_write)
     return json_answer(offered | {"bank": bank})
 
 
@@ -126,6 +133,28 @@ async def payments_get(
     if found is None:
         raise NotFound("There is no such payment.")
     return json_answer(found)
+
+
+@router.get(
+    "/payments/{payment_id}/receipt",
+    operation_id="payments_receipt",
+    summary="The receipt of a payment, as PDF",
+    response_class=Response,
+    responses={**RECEIPT, **problems(401, 403, 404, 422)},
+)
+async def payments_receipt(
+    payment_id: UUID, project_id: UUID, principal: Reader, parts: PartsDep
+) -> Response:
+    """In the language of the project's invoices; 404 for a payment that did not succeed."""
+    # Not the request's transaction, which would stay open while the file is made.
+    async with parts.database.transaction() as session:
+        await reachable(session, principal, BILLING_READ, project_id)
+    made = await receipt.paper(parts.database, parts.settings, payment_id, project_id)
+    headers = {
+        "Content-Disposition": f'attachment; filename="receipt-{payment_id}.pdf"',
+        "Cache-Control": "no-store",
+    }
+    return Response(made, media_type="application/pdf", headers=headers)
 
 
 @router.get(

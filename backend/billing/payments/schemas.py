@@ -52,7 +52,7 @@ class BankInstructions(BaseModel):
     bank_code: str = Field(description="BIC, or the bank's national code; may be empty.")
     bank_name: str = Field(description="Of the recipient's bank; may be empty.", examples=["Harbour Bank"])
     currency: CurrencyCode
-    reference: str = Field(
+    reference: str | None = Field(
         description="To be written on the transfer: by it the money finds the project.",
         examples=["RF18 5390 0754 70"],
     )
@@ -154,6 +154,10 @@ class DisputeView(BaseModel):
 
 
 class AdminPaymentDetail(AdminPaymentView):
+    taken_amount: int | None = Field(
+        description="What the gateway took, if it was not what was asked for.", examples=[1900]
+    )
+    taken_currency: str | None = Field(examples=["EUR"])
     refunds: list[RefundView]
     disputes: list[DisputeView]
 
@@ -253,21 +257,6 @@ class AutoTopUpView(BaseModel):
 
 class AutoTopUp(BaseModel):
     auto_top_up: AutoTopUpView | None = Field(description="Null where it is off.")
-
-
-class RefundIn(Payload):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"amount": 500, "reason": "Ordered by mistake"}]}
-    )
-
-    amount: Amount | None = Field(default=None, description="All that is left, without it.")
-    reason: Reason
-
-
-class RefundAccepted(BaseModel):
-    refund_id: UUID
-    job_id: UUID | None = Field(description="Null where nobody but a person can send it back.")
-    payment: AdminPaymentDetail
 
 
 class ManualPaymentIn(Payload):

@@ -28,6 +28,8 @@ class PaymentSettings(BaseSettings):
     payment_contact: str = Field(default="", max_length=500)
     gateway_timeout_seconds: float = Field(default=30, gt=0)
 
+    gateway_message_retention_days: int = Field(default=400, ge=30, le=36_500)
+
     stripe_secret_key: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None
     stripe_api_url: str = "https://api.stripe.com"

@@ -86,6 +86,7 @@ async def _succeed(session: AsyncSession, payment: Payment, facts: PaymentFacts)
     if (facts.currency, facts.amount) != (payment.currency, payment.amount):
         logger.error("{} took something else for payment {}", payment.gateway, payment.id)
         payment.state, payment.failure_code = PaymentState.REVIEW, "amount_differs"
+        payment.taken_amount, payment.taken_currency = facts.amount, facts.currency
         payment.action_url = payment.next_check_at = None
         return
     if facts.method is not None:

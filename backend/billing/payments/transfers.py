@@ -40,18 +40,24 @@ class Imported:
     """Lines that bring nothing, which are not kept."""
 
 
-async def instructions(session: AsyncSession, settings: Settings, project_id: UUID) -> dict[str, Any] | None:
-    """Where a project's people send money, and what they write on it; None without an account."""
+async def instructions(
+    session: AsyncSession, settings: Settings, project_id: UUID, *, may_write: bool
+) -> dict[str, Any] | None:
+    """Where a project's people send money, and what they write on it; None without an account.
+
+    A reference is made for those who may pay: whoever only looks sees whether there is one.
+    """
     currency = await standing.currency_of(session, project_id)
     if not settings.bank_account or currency != (settings.bank_currency or settings.currency):
         return None
+    reference = await references.of(session, project_id, make=may_write)
     return {
         "recipient": settings.bank_recipient,
         "account": settings.bank_account,
         "bank_code": settings.bank_code,
         "bank_name": settings.bank_name,
         "currency": currency,
-        "reference": references.shown(await references.of(session, project_id)),
+        "reference": reference and references.shown(reference),
     }
 
 

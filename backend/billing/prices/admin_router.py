@@ -34,7 +34,7 @@ Editor = Annotated[Principal, Depends(require(ADMIN_BILLING_WRITE, recent=True))
     responses=problems(401, 403),
 )
 async def admin_prices_list(session: SessionDep, _: Reader) -> Response:
-    """Of every plan, in every currency: to come, present and past."""
+    """Of every plan and add-on, in every currency: to come, present and past."""
     return json_answer(await price_list(session))
 
 
@@ -48,14 +48,17 @@ async def admin_prices_list(session: SessionDep, _: Reader) -> Response:
 )
 async def admin_prices_create(body: s.PriceIn, session: SessionDep, _: Editor) -> Response:
     """A new version, from now on or from a moment to come. Who has an earlier one keeps it or moves."""
+    item = body.plan_id or body.addon_id
+    assert item is not None
     wanted = editing.Version(
-        body.plan_id,
+        item,
         body.currency,
         body.month_minor,
         body.setup_minor,
         body.valid_from or now(),
         body.existing,
         body.moves_at,
+        addon=body.addon_id is not None,
     )
     await editing.add_version(session, wanted)
     return json_answer(await price_list(session), 201)
@@ -69,7 +72,7 @@ async def admin_prices_create(body: s.PriceIn, session: SessionDep, _: Editor) -
     responses=problems(401, 403, 404, 409, 422),
 )
 async def admin_prices_withdraw(price_id: UUID, session: SessionDep, _: Editor) -> None:
-    """One to come is forgotten; with the present one, the plan is sold in this currency no more."""
+    """One to come is forgotten; with the present one, it is sold in this currency no more."""
     await editing.withdraw(session, price_id)
 
 

@@ -14,7 +14,7 @@ from backend.audit import trail
 from backend.audit.actions import Action
 from backend.billing.prices.dao import PriceDAO
 from backend.billing.prices.models import Price
-from backend.catalogue.models import Plan
+from backend.catalogue.models import Addon, Plan
 from backend.database import now
 from backend.exceptions import Conflict, NotFound, invalid_field
 from backend.utils.ids import new_id
@@ -25,7 +25,8 @@ SLACK = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    plan_id: str
+    item: str
+    """A plan, or an add-on."""
     currency: str
     month_minor: int
     setup_minor: int
@@ -33,15 +34,20 @@ class Version:
     existing: Literal["keep", "move"] = "keep"
     moves_at: datetime | None = None
     """None with `move`: at once when it becomes valid."""
+    addon: bool = False
 
 
 async def add_version(session: AsyncSession, wanted: Version, *, source: str = "admin") -> Price:
-    """Raises `Invalid` for a plan that there is not and for moments in the past, `Conflict` for a version
-    that begins at the same moment.
+    """Raises `Invalid` for a plan or add-on that there is not, a set-up fee of an add-on and moments in the
+    past, `Conflict` for a version that begins at the same moment.
     """
     dao = PriceDAO(session)
-    if await session.get(Plan, wanted.plan_id) is None:
+    if wanted.addon and await session.get(Addon, wanted.item) is None:
+        raise invalid_field(["body", "addon_id"], "There is no such add-on.", "addon_unknown")
+    if not wanted.addon and await session.get(Plan, wanted.item) is None:
         raise invalid_field(["body", "plan_id"], "There is no such plan.", "plan_unknown")
+    if wanted.addon and wanted.setup_minor:
+        raise invalid_field(["body", "setup_minor"], "Add-ons have no set-up fee.", "addon_setup")
     if wanted.valid_from < now() - SLACK:
         message = "A price can begin now or later: what was charged stays as it was."
         raise invalid_field(["body", "valid_from"], message, "in_the_past")
@@ -53,7 +59,8 @@ async def add_version(session: AsyncSession, wanted: Version, *, source: str = "
             raise invalid_field(["body", "moves_at"], message, "before_valid")
     price = Price(
         id=new_id(),
-        plan_id=wanted.plan_id,
+        plan_id=None if wanted.addon else wanted.item,
+        addon_id=wanted.item if wanted.addon else None,
         currency=wanted.currency,
         month_minor=wanted.month_minor,
         setup_minor=wanted.setup_minor,
@@ -83,7 +90,9 @@ async def withdraw(session: AsyncSession, price_id: UUID) -> None:
         await _record(session, Action.PRICE_WITHDRAWN, price, before=_said(price))
         await dao.delete(price.id)
         return
-    present = await dao.newest(price.plan_id, price.currency, now())
+    item = price.plan_id or price.addon_id
+    assert item is not None
+    present = await dao.newest(item, price.currency, now(), addon=price.addon_id is not None)
     if present is None or present.id != price.id or price.valid_until is not None:
         raise Conflict("This price is offered no more already.", code="price_over")
     price.valid_until = now()
@@ -93,7 +102,7 @@ async def withdraw(session: AsyncSession, price_id: UUID) -> None:
 
 def _said(price: Price) -> dict[str, Any]:
     return {
-        "plan_id": price.plan_id,
+        **({"addon_id": price.addon_id} if price.addon_id else {"plan_id": price.plan_id}),
         "currency": price.currency,
         "price_minor": price.month_minor,
         "setup_minor": price.setup_minor,
@@ -109,6 +118,6 @@ async def _record(session: AsyncSession, action: Action, price: Price, **changes
         action,
         object_type="price",
         object_id=price.id,
-        object_name=f"{price.plan_id} {price.currency}",
+        object_name=f"{price.plan_id or price.addon_id} {price.currency}",
         **changes,  # type: ignore[arg-type]
     )

@@ -21,28 +21,30 @@ from backend.utils.ids import new_id
 TAX_RATES = Path(__file__).with_name("tax_rates.toml")
 
 
-async def load_prices(session: AsyncSession, plans: Sequence[Mapping[str, Any]]) -> None:
-    """A version for each price of the file that is not what the file said last.
+async def load_prices(
+    session: AsyncSession, items: Sequence[Mapping[str, Any]], *, addons: bool = False
+) -> None:
+    """Of plans, or of add-ons: a version for each price of the file that is not what the file said last.
 
     So prices that an administrator set stay, until the file itself says something new. Raises ValueError
     for what is no price.
     """
     dao = PriceDAO(session)
-    for plan in plans:
-        for currency, month in plan["prices"].items():
-            setup = plan.get("setup", {}).get(currency, 0)
-            _check(plan["id"], currency, month, setup)
-            said = await dao.last(plan["id"], currency, source="catalogue")
+    for item in items:
+        for currency, month in item["prices"].items():
+            setup = item.get("setup", {}).get(currency, 0)
+            _check(item["id"], currency, month, setup)
+            said = await dao.last(item["id"], currency, source="catalogue", addon=addons)
             if said is not None and (said.month_minor, said.setup_minor) == (month, setup):
                 continue
-            wanted = editing.Version(plan["id"], currency, month, setup, now())
+            wanted = editing.Version(item["id"], currency, month, setup, now(), addon=addons)
             await editing.add_version(session, wanted, source="catalogue")
 
 
-def _check(plan_id: str, currency: str, month: object, setup: object) -> None:
+def _check(item: str, currency: str, month: object, setup: object) -> None:
     whole = all(type(amount) is int and amount >= 0 for amount in (month, setup))
     if not is_currency(currency) or not whole:
-        raise ValueError(f"the catalogue's price of {plan_id} in {currency} is none")
+        raise ValueError(f"the catalogue's price of {item} in {currency} is none")
 
 
 async def load_tax_rates(session: AsyncSession, zone: ZoneInfo) -> None:

@@ -25,7 +25,8 @@ LARGEST_MINOR = 10**12
 
 
 class Price(Base):
-    """What a plan costs in a currency from a moment on; never changed, only followed by the next version.
+    """What a plan or an add-on costs in a currency from a moment on; never changed, only followed by the next
+    version.
 
     An `agreed` one is a service's own: a list price lowered by its coupon.
     """
@@ -45,6 +46,14 @@ class Price(Base):
             unique=True,
             postgresql_where=text("source <> 'agreed'"),
         ),
+        CheckConstraint("num_nonnulls(plan_id, addon_id) = 1", name="item"),
+        CheckConstraint("addon_id IS NULL OR source <> 'agreed' AND setup_minor = 0", name="addon"),
+        Index(
+            "uq_prices_addon_version",
+            *("addon_id", "currency", "valid_from"),
+            unique=True,
+            postgresql_where=text("addon_id IS NOT NULL"),
+        ),
         Index(
             "ix_prices_moving",
             "moves_at",
@@ -55,15 +64,17 @@ class Price(Base):
     )
 
     id: Mapped[Id]
-    plan_id: Mapped[str] = mapped_column(ForeignKey("plans.id"))
+    plan_id: Mapped[str | None] = mapped_column(ForeignKey("plans.id"))
+    addon_id: Mapped[str | None] = mapped_column(ForeignKey("addons.id"))
     currency: Mapped[str] = mapped_column(String(3))
     month_minor: Mapped[int] = mapped_column(BigInteger)
+    """Of an add-on for each unit; of traffic not for a month, but for each unit that went through."""
     setup_minor: Mapped[int] = mapped_column(BigInteger, default=0)
     """Once, when a service of it goes live for the first time."""
     valid_from: Mapped[datetime]
-    """Until the next version of the same plan and currency."""
+    """Until the next version of the same in this currency."""
     valid_until: Mapped[datetime | None]
-    """When it was withdrawn without a next version: the plan is offered in this currency no more."""
+    """When it was withdrawn without a next version: it is offered in this currency no more."""
     existing: Mapped[str] = mapped_column(String(4), default="keep")
     """Whether services with an earlier version keep it, or move to this one at `moves_at`."""
     moves_at: Mapped[datetime | None]
@@ -71,6 +82,18 @@ class Price(Base):
     list_price_id: Mapped[UUID | None] = mapped_column(ForeignKey("prices.id"))
     redemption_id: Mapped[UUID | None] = mapped_column(ForeignKey("coupon_redemptions.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class PriceNotice(Base):
+    """A service's customers were told that it moves to that version."""
+
+    __tablename__ = "price_notices"
+    __table_args__ = (Index(None, "price_id"),)
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id", ondelete="CASCADE"), primary_key=True)
+    price_id: Mapped[UUID] = mapped_column(ForeignKey("prices.id", ondelete="CASCADE"), primary_key=True)
+    """One to come may be withdrawn, and this with it."""
+    told_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Coupon(Timestamps, Base):

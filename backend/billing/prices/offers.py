@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.billing.ledger import standing
-from backend.billing.prices import coupons, tax, versions
+from backend.billing.prices import beside, coupons, tax, versions
 from backend.billing.prices.dao import CouponDAO, PriceDAO, RedemptionDAO
 from backend.billing.prices.models import Coupon, CouponRedemption
 from backend.billing.prices.tax import Treatment
@@ -29,10 +29,13 @@ class Offer:
     treatment: Treatment
     coupon: Coupon | None = None
     redemption: CouponRedemption | None = None
+    beside_minor: int = 0
+    """A month of what the service has beside the first unit."""
 
     @property
     def month_gross(self) -> int:
-        return tax.gross(self.month_minor, self.treatment)
+        """Of all that it has."""
+        return tax.gross(self.month_minor + self.beside_minor, self.treatment)
 
     @property
     def setup_gross(self) -> int:
@@ -42,7 +45,7 @@ class Offer:
 async def for_order(
     session: AsyncSession,
     project_id: UUID,
-    user_id: UUID,
+    user_id: UUID | None,
     plan_id: str,
     code: str | None,
     *,
@@ -60,7 +63,7 @@ async def for_order(
             [where, "plan_id"], f"This plan is not sold in {currency}.", "plan_not_in_currency"
         )
     treatment = await tax.treatment_of(session, project_id)
-    if not code:
+    if not code or user_id is None:
         return Offer(listed, listed.month_minor, listed.setup_minor, treatment)
     coupon = await coupons.usable(session, code, project_id, user_id, listed.currency, lock=lock, where=where)
     return Offer(listed, *coupons.lowered(coupon, listed), treatment, coupon)
@@ -69,10 +72,20 @@ async def for_order(
 async def for_plan(
     session: AsyncSession, service: Service, plan_id: str, paid: PriceVersion | None
 ) -> Offer | None:
-    """What the service would pay with that plan: what it pays now if it is the same, else today's price.
+    """What the service would pay with that plan: what it pays now if it is the same, else today's price;
+    and for all that it has beside.
 
     Its coupon goes along. None for a plan that was never sold in the currency that it pays in.
     """
+    offer = await _for_plan(session, service, plan_id, paid)
+    if offer is None:
+        return None
+    return replace(offer, beside_minor=await beside.month_of(session, service, offer.listed))
+
+
+async def _for_plan(
+    session: AsyncSession, service: Service, plan_id: str, paid: PriceVersion | None
+) -> Offer | None:
     treatment = await tax.treatment_of(session, service.project_id)
     if paid is not None and paid.plan_id == plan_id:
         return await _as_paid(session, paid, treatment)

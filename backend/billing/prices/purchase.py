@@ -8,6 +8,7 @@ coupon, hold, the project's accounts. Why it is so: `docs/decisions/0025-prices-
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.billing.ledger import moves, standing
 from backend.billing.ledger.about import About
 from backend.billing.ledger.funds import InsufficientFunds
-from backend.billing.prices import coupons, holds, offers, tax, versions
+from backend.billing.prices import beside, coupons, holds, offers, tax, versions
 from backend.billing.prices.dao import CouponDAO, HoldDAO, RedemptionDAO
 from backend.billing.prices.models import OrderHold
 from backend.billing.prices.months import months_later
@@ -28,12 +29,12 @@ from backend.exceptions import Conflict
 from backend.services.models import Service
 
 
-async def place(session: AsyncSession, service: Service, user_id: UUID, offer: Offer) -> None:
+async def place(session: AsyncSession, service: Service, user_id: UUID | None, offer: Offer) -> None:
     """A new service pays the offered price from now on, and holds set-up fee and first period.
 
     Raises `Conflict` (`insufficient_funds`).
     """
-    if offer.coupon is not None:
+    if offer.coupon is not None and user_id is not None:
         redemption = await coupons.redeem(session, offer.coupon, service, user_id)
         price = await coupons.agree(session, offer.listed, redemption, offer.coupon)
         service.price_id = price.id
@@ -56,7 +57,36 @@ async def secure(session: AsyncSession, service: Service, plan_id: str) -> None:
     offer = await _sold(session, service, plan_id, paid)
     if get_settings().billing_enabled:
         hold = await HoldDAO(session).open_of(service.id)
-        await _hold(session, service, hold, offer, *_lacking(service, hold, offer, paid))
+        await _hold(session, service, hold, offer, *await _lacking(session, service, hold, offer, paid))
+
+
+async def add(session: AsyncSession, service: Service, meter: str, more: int) -> None:
+    """Before a service gets so much more of an add-on (by its name), or so many more units (`UNITS`): hold
+    the first month of it, as for a dearer plan. Once it is given up, or did not come to be, call `settle`.
+
+    A service of which nothing lives or is on its way holds it with its next deployment. Raises `Conflict`:
+    `insufficient_funds`, or `addon_not_in_currency`.
+    """
+    offer, lacking = await addition(session, service, meter, more)
+    hold = await HoldDAO(session).open_of(service.id)
+    if get_settings().billing_enabled and lacking > 0:
+        await _hold(session, service, hold, offer, lacking, 0)
+
+
+async def addition(session: AsyncSession, service: Service, meter: str, more: int) -> tuple[Offer, int]:
+    """What the service would pay with so much more, and how much `add` would hold for it."""
+    paid = await versions.of_service(session, service.id)
+    plan_id = paid.plan_id if paid and paid.plan_id else service.plan_id
+    offer = await _sold(session, service, plan_id, paid)
+    if get_settings().billing_enabled:
+        await beside.price_of(session, service, offer.listed, meter)
+    larger = await beside.month_of(session, service, offer.listed, {meter: more})
+    offer = replace(offer, beside_minor=larger)
+    hold = await HoldDAO(session).open_of(service.id, lock=False)
+    if hold is None and service.live_deployment_id is None:
+        return offer, 0
+    lacking, _ = await _lacking(session, service, hold, offer, paid)
+    return offer, lacking
 
 
 async def ask_to_run(session: AsyncSession, service: Service) -> None:
@@ -94,13 +124,15 @@ async def needed(session: AsyncSession, service: Service, plan_id: str) -> tuple
         return offer, 0, 0
     hold = await HoldDAO(session).open_of(service.id, lock=False)
     if hold is None or service.live_deployment_id is None:
-        return offer, sum(_lacking(service, hold, offer, paid)), 0
+        return offer, sum(await _lacking(session, service, hold, offer, paid)), 0
     spare = max(0, hold.remaining_minor - hold.setup_minor - offer.month_gross)
-    return offer, sum(_lacking(service, hold, offer, paid)), spare
+    return offer, sum(await _lacking(session, service, hold, offer, paid)), spare
 
 
 async def settle(session: AsyncSession, service: Service) -> None:
-    """After a deployment ended, or a smaller plan was chosen: release what nothing needs any more."""
+    """After a deployment ended, a smaller plan was chosen, or something was given up: release what nothing
+    needs any more.
+    """
     dao = HoldDAO(session)
     await dao.flush()
     paid = await versions.of_service(session, service.id)
@@ -112,7 +144,7 @@ async def settle(session: AsyncSession, service: Service) -> None:
     if not live and not coming:
         await holds.release(session, hold, service.name)
         return
-    wanted = coming | {service.plan_id} | ({paid.plan_id} if live and paid else set())
+    wanted = coming | {service.plan_id} | ({paid.plan_id} if live and paid and paid.plan_id else set())
     month = setup = 0
     for plan_id in sorted(wanted):
         offer = await offers.for_plan(session, service, plan_id, paid)
@@ -180,14 +212,19 @@ async def _sold(session: AsyncSession, service: Service, plan_id: str, paid: Pri
     return offer
 
 
-def _lacking(
-    service: Service, hold: OrderHold | None, offer: Offer, paid: PriceVersion | None
+async def _lacking(
+    session: AsyncSession,
+    service: Service,
+    hold: OrderHold | None,
+    offer: Offer,
+    paid: PriceVersion | None,
 ) -> tuple[int, int]:
     """What the hold has to grow by, for the period and for the set-up fee."""
     live = service.live_deployment_id is not None
     covered = hold.covers_minor if hold else 0
     if live and paid is not None:
-        covered = max(covered, tax.gross(paid.month_minor, offer.treatment))
+        now = paid.month_minor + await beside.month_of(session, service, paid)
+        covered = max(covered, tax.gross(now, offer.treatment))
     setup = 0 if live else max(0, offer.setup_gross - (hold.setup_minor if hold else 0))
     return max(0, offer.month_gross - covered), setup
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.billing.ledger import standing
-from backend.billing.prices import offers, purchase, tax, versions
+from backend.billing.prices import beside, offers, purchase, tax, versions
 from backend.billing.prices.offers import Offer
 from backend.config import get_settings
 from backend.services.models import Service
@@ -47,6 +47,7 @@ async def _quote(
         "hour_total_minor_decimal": versions.per_hour(month_net + month_tax),
         "month_minor": offer.month_minor,
         "month_list_minor": offer.listed.month_minor,
+        "beside_minor": offer.beside_minor,
         "month_tax_minor": month_tax,
         "month_total_minor": month_net + month_tax,
         "setup_minor": setup_minor,
@@ -65,5 +66,32 @@ async def _quote(
         "balance_minor": present.balance,
         "available_minor": present.available,
         "balance_after_minor": present.balance - held + freed,
+        "missing_minor": max(0, held - present.available),
+    }
+
+
+async def of_addition(session: AsyncSession, service: Service, item: str, quantity: int) -> dict[str, Any]:
+    """Of so much more of an add-on, or of so many more units. Raises `Conflict` as `purchase.add` would."""
+    offer, lacking = await purchase.addition(session, service, item, quantity)
+    price = await beside.price_of(session, service, offer.listed, item)
+    month_minor = price.month_minor * quantity
+    net, taxes = tax.split(month_minor, offer.treatment)
+    (present,) = await standing.of(session, service.project_id, price.currency)
+    charged = get_settings().billing_enabled
+    held = lacking if charged else 0
+    return {
+        "charged": charged,
+        "item": item,
+        "quantity": quantity,
+        "currency": price.currency,
+        "unit_minor": price.month_minor,
+        "hour_minor_decimal": versions.per_hour(month_minor),
+        "month_minor": month_minor,
+        "month_tax_minor": taxes,
+        "month_total_minor": net + taxes,
+        "held_minor": held,
+        "balance_minor": present.balance,
+        "available_minor": present.available,
+        "balance_after_minor": present.balance - held,
         "missing_minor": max(0, held - present.available),
     }

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.actions import Action
 from backend.billing.metering import events
+from backend.billing.metering.dao import MeterDAO
 from backend.billing.prices import coupons
 from backend.billing.prices.dao import CouponDAO, PriceDAO, RedemptionDAO
 from backend.billing.prices.models import Price
@@ -75,7 +76,27 @@ async def _carry_out(session: AsyncSession, service_id: UUID, until: datetime) -
             session, service, Action.SERVICE_REPRICED, before=_said(before), after=_said(change.price)
         )
         changes += 1
-    return changes > 0
+    return changes + await _move_addons(session, service, until) > 0
+
+
+async def _move_addons(session: AsyncSession, service: Service, until: datetime) -> int:
+    meters, prices = MeterDAO(session), PriceDAO(session)
+    changes = 0
+    for meter in (await meters.of_service(service.id)).values():
+        while meter.kept_price_id is not None:
+            paid = await prices.get(meter.kept_price_id)
+            assert paid is not None
+            follower = await prices.follower(paid, until)
+            if follower is None:
+                break
+            assert follower.moves_at is not None
+            meter.kept_price_id = follower.id
+            await events.follow(session, service, at=follower.moves_at)
+            await record_about(
+                session, service, Action.SERVICE_REPRICED, before=_said(paid), after=_said(follower)
+            )
+            changes += 1
+    return changes
 
 
 async def _next(session: AsyncSession, service: Service, until: datetime) -> Change | None:
@@ -102,4 +123,5 @@ async def _next(session: AsyncSession, service: Service, until: datetime) -> Cha
 
 
 def _said(price: Price) -> dict[str, object]:
-    return {"plan_id": price.plan_id, "price_minor": price.month_minor, "currency": price.currency}
+    item = {"addon_id": price.addon_id} if price.addon_id else {"plan_id": price.plan_id}
+    return {**item, "price_minor": price.month_minor, "currency": price.currency}

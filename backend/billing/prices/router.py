@@ -28,6 +28,7 @@ from backend.utils.http import Cursor, Size, json_answer, json_bytes
 
 router = APIRouter(prefix="/api/v1", tags=["billing"])
 
+LARGEST_QUANTITY = 1_000_000
 Reader = Annotated[Principal, Depends(require(BILLING_READ))]
 
 
@@ -82,6 +83,30 @@ async def services_plan_preview(
     if await Plans(session).get(wanted) is None:
         raise invalid_field(["query", "plan_id"], "There is no such plan.", "plan_unknown")
     return json_answer(await quoting.of_plan(session, service, wanted))
+
+
+@router.get(
+    "/services/{service_id}/addition-preview",
+    operation_id="services_addition_preview",
+    summary="What more of something would cost the service",
+    response_model=s.AdditionQuote,
+    responses=problems(401, 403, 404, 409, 422),
+)
+async def services_addition_preview(
+    service_id: UUID,
+    session: SessionDep,
+    principal: Reader,
+    item: Annotated[
+        Literal["units", "volume", "address", "backup"],
+        Query(description="An add-on, or further units: processes that run beside the first."),
+    ] = "units",
+    quantity: Annotated[int, Query(ge=1, le=LARGEST_QUANTITY)] = 1,
+) -> Response:
+    """Per hour and month, and what would be held of the balance now."""
+    service = await ServiceDAO(session).readable(service_id, tuple(principal.projects))
+    if service is None or not principal.may(BILLING_READ, service.project_id):
+        raise NotFound("There is no such service.")
+    return json_answer(await quoting.of_addition(session, service, item, quantity))
 
 
 @router.get(

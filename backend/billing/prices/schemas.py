@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     StrictBool,
     WithJsonSchema,
+    model_validator,
 )
 
 from backend.billing.fields import CountryCode, CurrencyCode
@@ -88,6 +89,9 @@ class Quote(BaseModel):
     hour_total_minor_decimal: str = Field(examples=["0.53125"])
     month_minor: int = Field(description="At most in a calendar month, with the discount.", examples=[300])
     month_list_minor: int = Field(description="Without the discount.", examples=[300])
+    beside_minor: int = Field(
+        description="Per month, before tax: further units and add-ons that the service has.", examples=[0]
+    )
     month_tax_minor: int = Field(examples=[57])
     month_total_minor: int = Field(examples=[357])
     setup_minor: int = Field(description="Once, when it goes live first.", examples=[0])
@@ -108,11 +112,33 @@ class Quote(BaseModel):
     missing_minor: int = Field(description="What has to be topped up first.", examples=[0])
 
 
+class AdditionQuote(BaseModel):
+    """Amounts are in the currency's smallest unit; `total` is with tax."""
+
+    charged: bool = Field(description="False: this installation charges nothing.")
+    item: str = Field(examples=["volume"])
+    quantity: int = Field(examples=[10])
+    currency: str = Field(examples=["EUR"])
+    unit_minor: int = Field(description="Per month, for one.", examples=[10])
+    hour_minor_decimal: str = Field(description="Per hour, by the second.", examples=["0.14881"])
+    month_minor: int = Field(description="At most in a calendar month.", examples=[100])
+    month_tax_minor: int = Field(examples=[19])
+    month_total_minor: int = Field(examples=[119])
+    held_minor: int = Field(description="What is set aside at once.", examples=[119])
+    balance_minor: int = Field(examples=[1000])
+    available_minor: int = Field(description="Of balance and credit.", examples=[1000])
+    balance_after_minor: int = Field(examples=[881])
+    missing_minor: int = Field(description="What has to be topped up first.", examples=[0])
+
+
 class PriceVersionView(BaseModel):
     id: UUID
-    plan_id: str = Field(examples=["dinghy"])
+    plan_id: str | None = Field(examples=["dinghy"])
+    addon_id: str | None = Field(description="Either of the two.", examples=[None])
     currency: str = Field(examples=["EUR"])
-    month_minor: int = Field(examples=[300])
+    month_minor: int = Field(
+        description="Of an add-on for each unit; of traffic for each unit that went through.", examples=[300]
+    )
     setup_minor: int = Field(examples=[0])
     valid_from: datetime
     valid_until: datetime | None = Field(description="Until the next version, or when it was withdrawn.")
@@ -130,9 +156,16 @@ class PricePlan(BaseModel):
     versions: list[PriceVersionView] = Field(description="By currency, newest first.")
 
 
+class PriceAddon(PricePlan):
+    id: str = Field(examples=["volume"])
+    title: Name = Field(examples=[{"en": "Volume", "ru": "Том"}])
+    unit: str = Field(description="What it costs that for one of: `GiB` or `piece`.", examples=["GiB"])
+
+
 class PriceList(BaseModel):
     currency: str = Field(description="The operator's.", examples=["EUR"])
     items: list[PricePlan]
+    addons: list[PriceAddon]
 
 
 class PriceIn(Payload):
@@ -140,7 +173,8 @@ class PriceIn(Payload):
         {"plan_id": "dinghy", "currency": "EUR", "month_minor": 350, "setup_minor": 0, "existing": "keep"}
     )
 
-    plan_id: CatalogueId
+    plan_id: CatalogueId | None = Field(default=None, description="What it is for: this or an add-on.")
+    addon_id: CatalogueId | None = None
     currency: CurrencyCode
     month_minor: Minor
     setup_minor: Minor = 0
@@ -151,6 +185,12 @@ class PriceIn(Payload):
     moves_at: Moment | None = Field(
         default=None, description="With `move`: when; null: when it becomes valid."
     )
+
+    @model_validator(mode="after")
+    def _of_one(self) -> Self:
+        if (self.plan_id is None) == (self.addon_id is None):
+            raise ValueError("a price is of a plan or of an add-on")
+        return self
 
 
 class CouponIn(Payload):

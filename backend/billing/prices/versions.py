@@ -1,4 +1,4 @@
-"""What plans cost, and since when: price versions."""
+"""What plans and add-ons cost, and since when: price versions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class PriceVersion:
     """A price as others use it: amounts before tax rules, in the currency's minor unit."""
 
     id: UUID
-    plan_id: str
+    plan_id: str | None
+    addon_id: str | None
     currency: str
     month_minor: int
     setup_minor: int
@@ -34,11 +35,19 @@ class PriceVersion:
     """Itself, unless a coupon lowered it."""
     redemption_id: UUID | None
 
+    @property
+    def item(self) -> str:
+        """The plan or the add-on."""
+        found = self.plan_id or self.addon_id
+        assert found is not None
+        return found
+
 
 def version_of(price: Price) -> PriceVersion:
     return PriceVersion(
         price.id,
         price.plan_id,
+        price.addon_id,
         price.currency,
         price.month_minor,
         price.setup_minor,
@@ -70,18 +79,31 @@ async def offered(
     session: AsyncSession, plan_id: str, currency: str, at: datetime | None = None
 ) -> PriceVersion | None:
     """What who orders at that moment gets; None if the plan is not offered in the currency."""
-    at = at or now()
-    price = await PriceDAO(session).newest(plan_id, currency, at)
+    return await _offered(session, plan_id, currency, at or now())
+
+
+async def offered_addon(
+    session: AsyncSession, addon_id: str, currency: str, at: datetime | None = None
+) -> PriceVersion | None:
+    """The same for an add-on."""
+    return await _offered(session, addon_id, currency, at or now(), addon=True)
+
+
+async def _offered(
+    session: AsyncSession, item: str, currency: str, at: datetime, *, addon: bool = False
+) -> PriceVersion | None:
+    price = await PriceDAO(session).newest(item, currency, at, addon=addon)
     if price is None or (price.valid_until is not None and price.valid_until <= at):
         return None
     return version_of(price)
 
 
 async def all_offered(session: AsyncSession) -> dict[str, list[PriceVersion]]:
-    """By plan, its currencies in order."""
+    """By plan or add-on, its currencies in order."""
     found: dict[str, list[PriceVersion]] = {}
     for price in await PriceDAO(session).offered(now()):
-        found.setdefault(price.plan_id, []).append(version_of(price))
+        version = version_of(price)
+        found.setdefault(version.item, []).append(version)
     return found
 
 

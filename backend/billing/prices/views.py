@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.billing.prices.dao import PriceDAO, TaxRateDAO
 from backend.billing.prices.models import Coupon, CouponRedemption, Price, TaxRate
-from backend.catalogue.loading import Plans
-from backend.catalogue.models import Plan
+from backend.catalogue.loading import Addons, Plans
+from backend.catalogue.models import Addon, Plan
 from backend.config import get_settings
 from backend.dao.listing import Listing, Sort, moment
 from backend.database import now
@@ -54,14 +54,15 @@ def shape_coupon(coupon: Coupon) -> dict[str, Any]:
 
 
 async def price_list(session: AsyncSession) -> dict[str, Any]:
-    """Every plan and all its versions, those to come and those of the past among them."""
-    by_plan: dict[str, list[dict[str, Any]]] = {}
+    """Every plan and add-on and all their versions, those to come and those of the past among them."""
+    by_item: dict[str, list[dict[str, Any]]] = {}
     newer: dict[tuple[str, str], Price] = {}
     moment_ = now()
     for row in await PriceDAO(session).versions():
         price: Price = row.Price
-        follower = newer.get((price.plan_id, price.currency))
-        newer[price.plan_id, price.currency] = price
+        item = price.plan_id or price.addon_id or ""
+        follower = newer.get((item, price.currency))
+        newer[item, price.currency] = price
         until = price.valid_until or (follower.valid_from if follower else None)
         if price.valid_from > moment_:
             state = "coming"
@@ -69,22 +70,25 @@ async def price_list(session: AsyncSession) -> dict[str, Any]:
             state = "past"
         else:
             state = "withdrawn" if price.valid_until is not None else "present"
-        by_plan.setdefault(price.plan_id, []).append(
+        by_item.setdefault(item, []).append(
             {**_version(price), "valid_until": until, "state": state, "services": row.services}
         )
     plans = await Plans(session).rows(select(Plan.id, Plan.title, Plan.active).order_by(Plan.position))
+    told = (Addon.id, Addon.title, Addon.unit, Addon.active)
+    addons = await Addons(session).rows(select(*told).order_by(Addon.position))
     return {
         "currency": get_settings().currency,
         "items": [
-            {"id": plan.id, "title": plan.title, "active": plan.active, "versions": by_plan.get(plan.id, [])}
+            {"id": plan.id, "title": plan.title, "active": plan.active, "versions": by_item.get(plan.id, [])}
             for plan in plans
         ],
+        "addons": [{**addon._mapping, "versions": by_item.get(addon.id, [])} for addon in addons],
     }
 
 
 def _version(price: Price) -> Mapping[str, Any]:
-    names = ("id", "plan_id", "currency", "month_minor", "setup_minor", "valid_from", "existing", "moves_at")
-    return {name: getattr(price, name) for name in (*names, "source")}
+    names = ("id", "plan_id", "addon_id", "currency", "month_minor", "setup_minor", "valid_from", "existing")
+    return {name: getattr(price, name) for name in (*names, "moves_at", "source")}
 
 
 async def tax_rates(session: AsyncSession) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from backend.billing.invoices import monthly
 from backend.billing.ledger import verification
 from backend.billing.metering import rating
 from backend.billing.payments import messages, polling
+from backend.billing.traffic import counting as traffic
+from backend.billing.vat import checking as vat
 from backend.celery.desk import desk
 from backend.celery.tasks.base import AsyncTask
 from backend.celery.worker import app, child
@@ -30,6 +32,11 @@ def rate_usage(self: AsyncTask) -> None:
     self.await_(rating.run(get_settings(), child().database))
 
 
+@app.task(base=AsyncTask, bind=True, name="billing.traffic")
+def count_traffic(self: AsyncTask) -> None:
+    self.await_(traffic.run(get_settings(), child().database))
+
+
 @app.task(base=AsyncTask, bind=True, name="billing.dunning")
 def dun(self: AsyncTask) -> None:
     self.await_(dunning.run(get_settings(), child().database))
@@ -38,6 +45,16 @@ def dun(self: AsyncTask) -> None:
 @app.task(base=AsyncTask, bind=True, name="billing.invoice")
 def issue_invoices(self: AsyncTask) -> None:
     self.await_(monthly.run(get_settings(), child().database))
+
+
+@app.task(base=AsyncTask, bind=True, name=vat.CHECK)
+def check_vat_number(self: AsyncTask, project_id: str) -> None:
+    self.await_(vat.check(get_settings(), child().database, UUID(project_id)))
+
+
+@app.task(base=AsyncTask, bind=True, name="billing.vat_numbers")
+def refresh_vat_numbers(self: AsyncTask) -> None:
+    self.await_(vat.refresh(get_settings(), child().database))
 
 
 @app.task(base=AsyncTask, bind=True, name="billing.verify")

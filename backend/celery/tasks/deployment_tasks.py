@@ -7,6 +7,7 @@ from backend.celery.worker import app, child
 from backend.config import get_settings
 from backend.services.reconcile import reconcile
 from backend.services.sweep import examine, sweep
+from backend.volumes import tending
 
 
 @app.task(base=AsyncTask, bind=True, name="services.reconcile")
@@ -22,3 +23,13 @@ def examine_engine(self: AsyncTask) -> None:
 @app.task(base=AsyncTask, bind=True, name="services.sweep")
 def sweep_services(self: AsyncTask) -> None:
     self.await_(sweep(get_settings(), child().database, child().engine))
+
+
+@app.task(base=AsyncTask, bind=True, name="volumes.tend")
+def tend_volumes(self: AsyncTask) -> None:
+    self.await_(tending.tend(child().database, child().engine))
+
+
+@app.task(base=AsyncTask, bind=True, name="volumes.measure")
+def measure_volumes(self: AsyncTask) -> None:
+    self.await_(tending.measure(get_settings(), child().database, child().engine))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from backend.billing.invoices import letters as invoices
 from backend.celery.publish import send
 from backend.celery.tasks.base import AsyncTask
 from backend.celery.worker import app, child
@@ -16,8 +17,9 @@ from backend.mail.transports import transports_of
 @app.task(base=AsyncTask, bind=True, name=SEND)
 def send_letter(self: AsyncTask, letter_id: str) -> None:
     settings = get_settings()
-    sending = delivery.deliver(UUID(letter_id), child().database, transports_of(settings), settings)
-    self.await_(sending)
+    database = child().database
+    attach = invoices.attachments(database, settings)
+    self.await_(delivery.deliver(UUID(letter_id), database, transports_of(settings), settings, attach))
 
 
 @app.task(base=AsyncTask, bind=True, name="letters.relay")

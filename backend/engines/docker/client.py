@@ -17,6 +17,7 @@ from docker.errors import APIError, DockerException
 from docker.utils import kwargs_from_env
 
 from backend.engines.base import EngineError, Retry
+from backend.engines.docker.registrylogin import RegistryLogin
 
 T = TypeVar("T")
 
@@ -58,8 +59,9 @@ class Daemon:
     `call_long`. Behind them nobody who watches a build or answers a visitor shall wait.
     """
 
-    def __init__(self, host: str, threads: int = CALLS_AT_ONCE) -> None:
-        self.host = host
+    def __init__(self, host: str, threads: int = CALLS_AT_ONCE, login: RegistryLogin | None = None) -> None:
+        """With a login, services that are made of the registry's images tell it to the nodes."""
+        self.host, self._login = host, login
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="docker")
 
@@ -100,7 +102,10 @@ class Daemon:
         """A client of the caller's own, as for a thread that follows a stream; close it."""
         # DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, as every client of Docker takes them.
         secured = kwargs_from_env().get("tls") if self.host.startswith("tcp:") else None
-        return APIClient(self.host, version="auto", timeout=CALL_TIMEOUT, tls=secured or False)
+        client = APIClient(self.host, version="auto", timeout=CALL_TIMEOUT, tls=secured or False)
+        if self._login is not None and self._login.user:
+            client._auth_configs.add_auth(self._login.host, self._login.credentials())
+        return client
 
     def _run(self, function: Callable[[APIClient], T]) -> T:
         try:

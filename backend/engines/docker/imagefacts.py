@@ -15,6 +15,9 @@ from backend.engines.docker.template import Image
 
 SHELL = "/bin/sh"
 MOST_VOLUMES = 20
+_MOST_KNOWN = 10_000
+_with_shell: dict[tuple[str, ...], bool] = {}
+"""By an image's layers, which alone say what files it has; to look into one costs a container."""
 
 
 def examine(client: APIClient, instance: str, reference: str) -> Image:
@@ -31,7 +34,7 @@ def examine(client: APIClient, instance: str, reference: str) -> Image:
     return Image(
         id=found["Id"],
         command=command,
-        has_shell=command[0] == SHELL or _has(client, instance, found["Id"], SHELL),
+        has_shell=command[0] == SHELL or _has_shell(client, instance, found),
         has_home=any(variable.startswith("HOME=") for variable in config.get("Env") or ()),
         volumes=_volumes(config),
     )
@@ -43,6 +46,16 @@ def _volumes(config: dict[str, Any]) -> list[str]:
         message = f"Its image asks for more than {MOST_VOLUMES} volumes, or for one where none can be."
         raise EngineError("unit_exited", message, detail="image_volumes", most=MOST_VOLUMES)
     return found
+
+
+def _has_shell(client: APIClient, instance: str, image: dict[str, Any]) -> bool:
+    layers = tuple(image["RootFS"].get("Layers") or ())
+    known = _with_shell.get(layers)
+    if known is None:
+        if len(_with_shell) >= _MOST_KNOWN:
+            _with_shell.clear()
+        known = _with_shell[layers] = _has(client, instance, image["Id"], SHELL)
+    return known
 
 
 def _has(client: APIClient, instance: str, image_id: str, path: str) -> bool:

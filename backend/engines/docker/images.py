@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
@@ -20,14 +20,15 @@ from docker import APIClient
 from loguru import logger
 
 from backend.engines import detect, sandbox
-from backend.engines.base import BuildSpec, Built, EngineError, Report
-from backend.engines.docker import bases, buildnet, cgroup, context, dockerfile, names, ownfile
+from backend.engines.base import BuildOptions, BuildSpec, Built, EngineError, Report
+from backend.engines.docker import bases, buildnet, cgroup, context, dockerfile, loading, names, ownfile
 from backend.engines.docker.building import Building, Order, remove_by_force
 from backend.engines.docker.client import Conflict, Daemon, NotFound
 from backend.engines.docker.pulled import PulledImages
 from backend.engines.docker.pulling import Pulling, familiar
 from backend.engines.docker.settings import DockerEngineSettings
 from backend.engines.docker.space import Space
+from backend.engines.fetching import ImageBounds
 from backend.engines.layout import Deployment, Layout, checked, read_json, remove_tree
 from backend.engines.sealed import write_atomically
 from backend.engines.text import human_size
@@ -57,12 +58,14 @@ class _Prepared:
     folder: str
     """Of the context, where the repository goes."""
     extra: dict[str, bytes] = field(default_factory=dict)
+    processes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Images:
     def __init__(self, settings: DockerEngineSettings, layout: Layout, daemon: Daemon, instance: str) -> None:
         self._settings, self._layout, self._daemon, self._instance = settings, layout, daemon, instance
         self._cgroups = f"gavan-build-{instance}-"
+        self._architecture = ""
         self._space = Space(daemon, settings.build_reserve_bytes)
         self._pulling = Pulling(
             daemon,
@@ -99,6 +102,25 @@ class Images:
                 await report(f"Start command: {built.command}")
             return built
 
+    async def architecture(self) -> str:
+        """As registries say it, of the nodes: `amd64`, `arm64`, …"""
+        if not self._architecture:
+            version: dict[str, Any] = await self._daemon.call(lambda client: client.version(False))
+            self._architecture = str(version["Arch"])
+        return self._architecture
+
+    async def bounds(self, deployment_id: str, project_id: str) -> ImageBounds:
+        """Of images that are a service's source."""
+        settings = self._settings
+        architecture = await self.architecture()
+        folder = self._layout.deployment(deployment_id).folder
+        held = await self._daemon.call(
+            lambda client: loading.held(client, self._instance, project_id, folder)
+        )
+        return ImageBounds(
+            architecture, settings.build_timeout, settings.image_max_bytes, settings.build_reserve_bytes, held
+        )
+
     async def with_python(self) -> str:
         """The id of an image in which `python3` runs, fetched if it is not there."""
         image = self._settings.images.static
@@ -115,10 +137,16 @@ class Images:
         reference = self.reference(spec.service_id, spec.deployment_id)
         if facts is None or await self._daemon.find(lambda client: client.inspect_image(reference)) is None:
             return None
-        return Built(facts["kind"], facts["command"], facts["size_bytes"])
+        if facts["kind"] == loading.KIND:
+            return Built(loading.KIND, "", facts["size_bytes"], port=facts["port"])
+        return Built(facts["kind"], facts["command"], facts["size_bytes"], facts.get("processes", {}))
 
     async def _build(self, at: Deployment, spec: BuildSpec, report: Report) -> Built:
-        prepared = await asyncio.to_thread(self._prepare, at)
+        if loading.is_image(at.source):
+            return await self._load(at, spec)
+        prepared = await asyncio.to_thread(self._prepare, at, spec.options)
+        for name in sorted(spec.options.arguments.keys() - prepared.file.arguments):
+            await report(f"The build argument {name} is not used: the Dockerfile has no ARG of this name")
         await report(f"Recognised: {prepared.words}")
         for path in prepared.file.volumes:
             await report(f"VOLUME {path}: is kept in memory, and empty when the service starts anew")
@@ -127,7 +155,7 @@ class Images:
         await self._space.find()
         await asyncio.to_thread(self._space.check)
         for image in prepared.file.images:
-            await self._pulling.ensure(image, report)
+            await self._pulling.ensure(image, report, spec.project_id, spec.logins)
         try:
             identity = await self._run(at, spec, prepared, report)
             size = await self._checked_size(identity, spec)
@@ -140,25 +168,50 @@ class Images:
         reference = self.reference(spec.service_id, spec.deployment_id)
         repository, _, tag = reference.rpartition(":")
         await self._daemon.call(lambda client: client.tag(identity, repository, tag))
-        facts = {"kind": prepared.kind, "command": prepared.command, "size_bytes": size}
+        facts = {
+            "kind": prepared.kind,
+            "command": prepared.command,
+            "size_bytes": size,
+            "processes": prepared.processes,
+        }
         await asyncio.to_thread(write_atomically, at.built, json.dumps(facts).encode())
         # A second call returns the facts above; the source is not needed again.
         with contextlib.suppress(OSError):
             await asyncio.to_thread(remove_tree, at.source)
-        return Built(prepared.kind, prepared.command, size)
+        return Built(prepared.kind, prepared.command, size, prepared.processes)
 
-    def _prepare(self, at: Deployment) -> _Prepared:
+    async def _load(self, at: Deployment, spec: BuildSpec) -> Built:
+        """Of an image there is nothing to build."""
+        await self._space.find()
+        await asyncio.to_thread(self._space.check)
+        labels = names.labels(
+            self._instance,
+            service=spec.service_id,
+            deployment=spec.deployment_id,
+            project=checked(spec.project_id),
+        )
+        reference = self.reference(spec.service_id, spec.deployment_id)
+        facts = {"kind": loading.KIND, **await loading.load(self._daemon, at.source, reference, labels)}
+        await asyncio.to_thread(write_atomically, at.built, json.dumps(facts).encode())
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(remove_tree, at.source)
+        return Built(loading.KIND, "", facts["size_bytes"], port=facts["port"])
+
+    def _prepare(self, at: Deployment, options: BuildOptions) -> _Prepared:
         if not at.source.is_dir():
             message = "The fetched source is gone; deploy again to fetch it anew."
             raise EngineError("build_failed", message, detail="source_gone")
-        text = detect.read_text(at.source, "Dockerfile")
+        text = ownfile.find(at.source, options.dockerfile)
         if text is not None:
-            return _Prepared(KIND, "", "a Dockerfile", ownfile.read(text), "")
+            own = ownfile.read(text, options.arguments, options.target)
+            words = f"a Dockerfile, {options.dockerfile}" if options.dockerfile else "a Dockerfile"
+            return _Prepared(KIND, "", words, own, "", processes=detect.other_processes(at.source))
         plan = detect.detect(at.source)
         recipe = dockerfile.generate(at.source, plan, self._settings.images)
         extra = {dockerfile.SERVER: sandbox.STATIC_SERVER.read_bytes()} if plan.kind == "static" else {}
         own = ownfile.read(recipe.text)
-        return _Prepared(plan.kind, recipe.command, detect.words(plan), own, dockerfile.SOURCES, extra)
+        folder, words = dockerfile.SOURCES, detect.words(plan)
+        return _Prepared(plan.kind, recipe.command, words, own, folder, extra, plan.processes)
 
     async def _run(self, at: Deployment, spec: BuildSpec, prepared: _Prepared, report: Report) -> str:
         marks = names.labels(self._instance, project=checked(spec.project_id))
@@ -188,7 +241,7 @@ class Images:
                     context=file,
                     labels=ids,
                     marks=marks,
-                    arguments=bases.build_arguments(prepared.file.arguments),
+                    arguments=bases.build_arguments(prepared.file.arguments) | _declared(spec, prepared.file),
                     hidden=frozenset(hidden),
                     memory_bytes=max(spec.limits.memory_bytes, MEMORY),
                     cpu_millis=max(spec.limits.cpu_millis, CPU_MILLIS),
@@ -289,6 +342,10 @@ class Images:
             # Docker is still ending a container of it.
             await asyncio.sleep(0.5)
         logger.warning("an image stays, for a container uses it: {}", ids)
+
+
+def _declared(spec: BuildSpec, file: ownfile.OwnFile) -> dict[str, str]:
+    return {name: value for name, value in spec.options.arguments.items() if name in file.arguments}
 
 
 @contextlib.asynccontextmanager

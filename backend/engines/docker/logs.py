@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from docker import APIClient
 from docker.errors import DockerException
@@ -21,13 +22,18 @@ from docker.types.daemon import CancellableStream
 from loguru import logger
 
 from backend.engines import unitlog
-from backend.engines.base import EngineError, LogPage
+from backend.engines.base import EngineError, LogPage, Unit
 from backend.engines.docker import names, spool
 from backend.engines.docker.client import AWAY, Daemon
 from backend.engines.docker.states import moment
 from backend.engines.layout import Layout, held
+from backend.engines.scale import unit_name
 
 Container = dict[str, Any]
+Whose = tuple[str, str]
+"""Deployment and name of a unit."""
+
+Answer = TypeVar("Answer")
 
 FOLLOWED_BYTES = 8 * 2**20
 """Of what a release prints while it ends; the oldest give way."""
@@ -59,43 +65,47 @@ class Logs:
                 if isinstance(error, EngineError) and error.parameters.get("detail") == AWAY:
                     return
 
-    async def _printing(self, **ids: str) -> dict[str, dict[str, list[Container]]]:
-        """The containers of releases, by service and deployment."""
+    async def _printing(self, **ids: str) -> dict[str, dict[Whose, list[Container]]]:
+        """The containers of releases, by service, and by deployment and unit."""
         mine = names.mine(self._instance, **ids)
-        found: dict[str, dict[str, list[Container]]] = {}
+        found: dict[str, dict[Whose, list[Container]]] = {}
         for container in await self._daemon.call(lambda client: client.containers(all=True, filters=mine)):
             if (whose := names.release_of(self._instance, container)) is not None:
-                service_id, deployment_id = whose
-                found.setdefault(service_id, {}).setdefault(deployment_id, []).append(container)
+                service_id, deployment_id, process, replica = whose
+                name = (deployment_id, unit_name(process, replica))
+                found.setdefault(service_id, {}).setdefault(name, []).append(container)
         return found
 
-    def _collect(self, service_id: str, releases: dict[str, list[Container]], client: APIClient) -> None:
+    def _collect(self, service_id: str, units: dict[Whose, list[Container]], client: APIClient) -> None:
         with self._held(service_id):
-            for deployment_id, lives in releases.items():
-                with spool.Spool(self._layout.service_logs(service_id), deployment_id) as kept:
+            for whose, lives in units.items():
+                with spool.Spool(self._layout.service_logs(service_id), *whose) as kept:
                     for container in sorted(lives, key=lambda life: int(life["Created"])):
                         if container["State"] != "created" and not kept.is_over(container["Id"]):
                             _append(client, kept, container)
 
     async def read(self, service_id: str, after: str | None, limit: int) -> LogPage:
+        return await self.of_files(service_id, partial(unitlog.read, after=after, limit=limit))
+
+    async def of_files(self, service_id: str, look: Callable[[Path], Answer]) -> Answer:
+        """What `look` makes of the folder of a service's files, once they have what was printed meanwhile."""
         try:
             await self.collect(service=service_id)
         except (EngineError, OSError) as error:
             logger.debug("what was collected before is shown: {}", error)
 
-        def read() -> LogPage:
+        def answer() -> Answer:
             folder = self._layout.service_logs(service_id)
             # What is being appended does not count yet.
             with self._held(service_id) if folder.exists() else contextlib.nullcontext():
-                return unitlog.read(folder, after, limit)
+                return look(folder)
 
-        return await asyncio.to_thread(read)
+        return await asyncio.to_thread(answer)
 
-    async def tail(self, service_id: str, deployment_id: str, count: int) -> list[str]:
-        await self.collect(deployment=deployment_id)
-        return await asyncio.to_thread(
-            unitlog.tail, self._layout.service_logs(service_id), deployment_id, count
-        )
+    async def tail(self, unit: Unit, count: int) -> list[str]:
+        await self.collect(deployment=unit.deployment_id)
+        folder = self._layout.service_logs(unit.service_id)
+        return await asyncio.to_thread(unitlog.tail, folder, unit.deployment_id, count, unit.name)
 
     async def prune(self, service_id: str, keep: set[str]) -> None:
         """Delete the oldest releases' output beyond the limits; `keep` are deployments that still exist."""
@@ -112,15 +122,21 @@ class Logs:
         return held(folder / ".lock")
 
     @contextlib.asynccontextmanager
-    async def last_words(self, deployment_id: str) -> AsyncIterator[None]:
-        """Around what ends a release: keeps all that it prints, though its containers are soon deleted."""
+    async def last_words(
+        self, deployment_id: str, units: Collection[str] | None = None
+    ) -> AsyncIterator[None]:
+        """Around what ends a release, or those of its units: keeps all that it prints, though its containers
+        are soon deleted.
+        """
         await self.collect(deployment=deployment_id)
         mine = names.mine(self._instance, deployment=deployment_id)
         running = await self._daemon.call(lambda client: client.containers(filters=mine))
         followers = [
-            _Follower(self._daemon, container, *whose)
+            _Follower(self._daemon, container, whose[0], (whose[1], name))
             for container in running
             if (whose := names.release_of(self._instance, container)) is not None
+            and (name := unit_name(*whose[2:]))
+            and (units is None or name in units)
         ]
         try:
             for follower in followers:
@@ -136,7 +152,7 @@ class Logs:
     def _keep(self, follower: _Follower) -> None:
         with (
             self._held(follower.service_id),
-            spool.Spool(self._layout.service_logs(follower.service_id), follower.deployment_id) as kept,
+            spool.Spool(self._layout.service_logs(follower.service_id), *follower.whose) as kept,
         ):
             kept.append(follower.container["Id"], list(follower.frames), over=follower.ended.is_set())
 
@@ -144,8 +160,8 @@ class Logs:
 class _Follower:
     """Reads a container's output until it ends, in a thread that waits for nobody."""
 
-    def __init__(self, daemon: Daemon, container: Container, service_id: str, deployment_id: str) -> None:
-        self.container, self.service_id, self.deployment_id = container, service_id, deployment_id
+    def __init__(self, daemon: Daemon, container: Container, service_id: str, whose: Whose) -> None:
+        self.container, self.service_id, self.whose = container, service_id, whose
         self.frames: deque[bytes] = deque()
         self.begun, self.ended = threading.Event(), threading.Event()
         self._daemon = daemon

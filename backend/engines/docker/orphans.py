@@ -49,7 +49,7 @@ class Orphans:
         """Deployments that have a service or an image, and since when."""
         mine = names.mine(self._instance)
         found: dict[str, float] = {}
-        for service in client.services(filters=mine):
+        for service in client.services(filters=names.releases(self._instance)):
             found[service["Spec"]["Labels"][names.DEPLOYMENT]] = moment(service["CreatedAt"]).timestamp()
         for image in client.images(filters=mine):
             for deployment_id in names.deployments_of(image["RepoTags"] or ()):

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from backend.engines.base import EngineError
+from backend.engines.detect import read_text
 from backend.engines.docker.variables import Growth, invalid, label
 
 OWN_NAMES = "gavan/"
@@ -54,6 +56,7 @@ _ARCHIVE = re.compile(r"\.(?:tar|tar\.\w+|t[bgx]z2?)$", re.IGNORECASE | re.ASCII
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_][\w.-]*)+/?", re.ASCII)
 _ONLY_FASTER = re.compile(r"--mount=type=cache\S*|--mount=\S*,type=cache\S*|--link(?:=true)?")
 """Flags of BuildKit without which the outcome is the same."""
+_SECRET = re.compile(r"^\s*(?:--\S+\s+)*--mount=\S*type=(?:secret|ssh)\b")
 _HEREDOC = re.compile(r"(?:^|\s)[0-9]*<<-?\s*[\"']?[A-Za-z_]\w*[\"']?(?:\s|$)")
 
 
@@ -90,13 +93,29 @@ class OwnFile:
         return "\n".join(lines) + "\n"
 
 
-def read(text: str) -> OwnFile:
-    """Raises `build_failed`: for what is no Dockerfile, for images that no build may take."""
+def find(source: Path, path: str) -> str | None:
+    """The Dockerfile's text; None where there is none, and none was asked for. Links are not followed."""
+    if not path:
+        return read_text(source, "Dockerfile")
+    folder = (source / path).parent.resolve()
+    inside = folder == source.resolve() or source.resolve() in folder.parents
+    text = read_text(folder, Path(path).name) if inside else None
+    if text is None:
+        message = f"The source has no Dockerfile {path}."
+        raise EngineError("build_failed", message, detail="dockerfile_missing", path=path)
+    return text
+
+
+def read(text: str, given: Mapping[str, str] | None = None, target: str = "") -> OwnFile:
+    """With the build arguments `given`, up to the stage `target`; what comes behind it is not there.
+
+    Raises `build_failed`: for what is no Dockerfile, for images that no build may take.
+    """
     own = OwnFile(stages=[[]])
     aliases: list[str] = []
     arguments: dict[str, str] = {}
     declared: set[str] = set()
-    growth = Growth()
+    growth = Growth(given or ())
     instructions = _instructions(text.replace("\ufeff", ""))
     if len(instructions) > MOST_INSTRUCTIONS:
         raise invalid(f"it has more than {MOST_INSTRUCTIONS} instructions")
@@ -111,7 +130,9 @@ def read(text: str) -> OwnFile:
             if not aliases:
                 for word in rest.split():
                     key, _, value = word.partition("=")
-                    arguments[key] = _expanded(value.strip("\"'"), arguments)
+                    arguments[key] = (given or {}).get(key) or _expanded(value.strip("\"'"), arguments)
+        if name == "FROM" and aliases and _is_target(target, aliases):
+            break
         if name == "FROM":
             image, alias = _from(rest, arguments)
             if image and image.lower() in aliases:
@@ -129,8 +150,15 @@ def read(text: str) -> OwnFile:
             own.stages[-1].append(_checked(name, rest, aliases[:-1], own.images))
     if not aliases:
         raise invalid("it has no FROM")
+    if target and not _is_target(target, aliases):
+        raise invalid(f"it has no stage {target[:100]!r}")
     _drop_volumes(own)
     return replace(own, images=list(dict.fromkeys(own.images)), arguments=frozenset(declared))
+
+
+def _is_target(target: str, aliases: Sequence[str]) -> bool:
+    """Whether it is the stage that was read last."""
+    return bool(target) and target.lower() in (aliases[-1], str(len(aliases) - 1))
 
 
 def _check_place(name: str, *, first: bool) -> None:
@@ -194,6 +222,8 @@ def _checked(name: str, rest: str, earlier: Sequence[str], images: list[str]) ->
         return f"LABEL {label(rest)}"
     if name not in ("COPY", "ADD", "RUN"):
         return f"{name} {rest}".rstrip()
+    if name == "RUN" and _SECRET.search(rest):
+        raise invalid("build secrets (--mount=type=secret) need BuildKit, which this server's builder is not")
     if _HEREDOC.search(rest):
         raise invalid("here-documents (<<EOF) are not supported by this server's builder")
     flags, rest, end = [], rest.strip(), 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from backend.engines.layout import Layout, read_json
@@ -18,6 +18,11 @@ class Pulled:
     id: str
     fetched: float
     used: float
+    projects: tuple[str, ...] = ()
+    """With whose logins it was fetched, and who may take it then; empty for a public one."""
+
+    def is_for(self, project: str) -> bool:
+        return not self.projects or project in self.projects
 
 
 class PulledImages:
@@ -36,12 +41,17 @@ class PulledImages:
             known = self._read()
             if (found := known.get(image)) is None or found.id != identity:
                 return None
-            self._write({**known, image: Pulled(found.id, found.fetched, time.time())})
+            self._write({**known, image: replace(found, used=time.time())})
             return found
 
-    def add(self, image: str, identity: str) -> None:
+    def add(self, image: str, identity: str, project: str | None = None) -> None:
+        """`project` whose login was needed for it, perhaps."""
         with self._layout.locked(LOCK):
-            self._write({**self._read(), image: Pulled(identity, time.time(), time.time())})
+            known = self._read()
+            before = known.get(image)
+            same = before.projects if before is not None and before.id == identity else ()
+            projects = tuple(sorted({*same, project})) if project else ()
+            self._write({**known, image: Pulled(identity, time.time(), time.time(), projects)})
 
     def forget_unused(self, since: float) -> dict[str, str]:
         """Names and ids of images that no build has taken since then; they are no longer known."""
@@ -53,7 +63,10 @@ class PulledImages:
             return unused
 
     def _read(self) -> dict[str, Pulled]:
-        return {image: Pulled(**facts) for image, facts in (read_json(self._path) or {}).items()}
+        return {
+            image: Pulled(**{**facts, "projects": tuple(facts.get("projects", ()))})
+            for image, facts in (read_json(self._path) or {}).items()
+        }
 
     def _write(self, known: dict[str, Pulled]) -> None:
         write_atomically(

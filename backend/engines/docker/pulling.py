@@ -10,16 +10,17 @@ import asyncio
 import functools
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from docker import APIClient
+from docker.auth import encode_header
 from docker.utils import parse_repository_tag
 from loguru import logger
 from requests import Response
 
-from backend.engines.base import EngineError, Report, Retry
+from backend.engines.base import Access, EngineError, Report, Retry
 from backend.engines.docker.bases import HUB
 from backend.engines.docker.client import Conflict, Daemon
 from backend.engines.docker.pulled import PulledImages
@@ -38,6 +39,7 @@ _TROUBLE = re.compile(
     re.IGNORECASE,
 )
 _HUB = re.compile(r"(?:index\.)?docker\.io/(?:library/)?|library/(?=[^/]+$)")
+Logins = Sequence[Access]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,18 @@ class Pulling:
     check_space: Callable[[], None]
     """Raises when the daemon's disk is nearly full."""
 
-    async def ensure(self, image: str, report: Report) -> None:
-        """Have the image in the daemon. Codes: build_failed, build_too_large, engine_unavailable (retry)."""
+    async def ensure(self, image: str, report: Report, project: str = "", logins: Logins = ()) -> None:
+        """Have the image in the daemon. Codes: build_failed, build_too_large, engine_unavailable (retry).
+
+        A private one is fetched with a login of the project, and known to be no other project's.
+        """
         image = familiar(image)
         facts: dict[str, Any] | None = await self.daemon.find(lambda client: client.inspect_image(image))
-        if facts is None or not await self._is_good(image, facts):
+        if facts is None or not await self._is_good(image, facts, project):
             if image not in self.trusted:
                 self._check_registry(image)
-            facts = await self._fetch(image, facts, report)
+            login = next((login for login in logins if login.origin == registry_of(image)), None)
+            facts = await self._fetch(image, facts, report, project, login)
         _check_config(image, facts.get("Config") or {})
 
     async def forget_unused(self) -> None:
@@ -69,9 +75,11 @@ class Pulling:
             except Conflict:
                 logger.debug("a container has it")
 
-    async def _is_good(self, image: str, facts: dict[str, Any]) -> bool:
+    async def _is_good(self, image: str, facts: dict[str, Any], project: str) -> bool:
         """Whether the image that is there may be taken as it is."""
         known = await asyncio.to_thread(self.pulled.use, image, facts["Id"])
+        if known is not None and not known.is_for(project):
+            return False
         if known is not None:
             return time.time() - known.fetched < FRESH_HOURS * 3600 or "@" in image
         if image in self.trusted:
@@ -81,22 +89,25 @@ class Pulling:
             raise _missing(image)
         return False
 
-    async def _fetch(self, image: str, present: dict[str, Any] | None, report: Report) -> dict[str, Any]:
+    async def _fetch(
+        self, image: str, present: dict[str, Any] | None, report: Report, project: str, login: Access | None
+    ) -> dict[str, Any]:
         await report(f"Fetching the image {image}")
         try:
-            await self._pull(image)
+            await self._pull(image, login)
         except EngineError as error:
             # One that was fetched before will do while its registry is away.
             if present is None or error.retry is Retry.NEVER:
                 raise
-            if await asyncio.to_thread(self.pulled.use, image, present["Id"]) is None:
+            known = await asyncio.to_thread(self.pulled.use, image, present["Id"])
+            if known is None or not known.is_for(project):
                 raise
             return present
         facts: dict[str, Any] = await self.daemon.call(lambda client: client.inspect_image(image))
         if facts["Size"] > LARGEST:
             await self.daemon.find(lambda client: client.remove_image(image))
             raise _too_large(image)
-        await asyncio.to_thread(self.pulled.add, image, facts["Id"])
+        await asyncio.to_thread(self.pulled.add, image, facts["Id"], project if login else None)
         return facts
 
     def _check_registry(self, image: str) -> None:
@@ -110,13 +121,19 @@ class Pulling:
                 registries=names,
             )
 
-    async def _pull(self, image: str) -> None:
+    async def _pull(self, image: str, login: Access | None) -> None:
         repository, tag = parse_repository_tag(image)
+        headers = {}
+        if login is not None:
+            given = {"username": login.username, "password": login.token, "serveraddress": login.origin}
+            headers["X-Registry-Auth"] = encode_header(given).decode()
 
         def request(client: APIClient) -> Response:
             # Without a tag the daemon would fetch them all.
             params = {"fromImage": repository, "tag": tag or "latest"}
-            response = client._post(client._url("/images/create"), params=params, stream=True, timeout=None)
+            response = client._post(
+                client._url("/images/create"), params=params, headers=headers, stream=True, timeout=None
+            )
             if not response.ok:
                 raise _refused(image, response.text)
             return response

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,9 +14,18 @@ from docker import APIClient
 from docker.errors import APIError
 from docker.errors import NotFound as Missing
 
-from backend.engines import ports
-from backend.engines.base import EngineError, Reason, ReleaseSpec, Retry, Unit, UnitState
-from backend.engines.docker import names, namespaces, networks, revival, secrets, states, template
+from backend.engines.base import EngineError, ProcessSpec, Reason, ReleaseSpec, Retry, Unit, UnitState
+from backend.engines.docker import (
+    mounts,
+    names,
+    namespaces,
+    networks,
+    placing,
+    revival,
+    secrets,
+    states,
+    template,
+)
 from backend.engines.docker.client import Conflict
 from backend.engines.docker.logs import Logs
 from backend.engines.docker.parking import Parking
@@ -25,10 +34,15 @@ from backend.engines.docker.states import Service, Task
 from backend.engines.docker.swap import Swap
 from backend.engines.docker.swarm import Swarm
 from backend.engines.layout import Layout
+from backend.engines.scale import WEB, unit_names
 
 LOCK = "releases"
 POLL = 0.05
-CHANGE_ATTEMPTS = PART_ATTEMPTS = 10
+CHANGE_ATTEMPTS = 10
+FEW = 50
+"""Services whose tasks are asked for by name; of more, all tasks of the swarm are read at once."""
+LEFT_ALONE = (UnitState.STARTING, UnitState.RUNNING, UnitState.EXITED)
+"""What is not started once more: it runs, or its restart policy let it end."""
 REMEMBERED = 1000
 REMOVED_WITHIN = 15
 END_WITHIN = template.STOP_GRACE + 30
@@ -62,38 +76,47 @@ class Releases:
 
     # What is ------------------------------------------------------------------------------------
 
-    async def see(self, deployment_id: str) -> Seen | None:
-        name = names.release_name(self._instance, deployment_id)
+    async def see(self, deployment_id: str) -> list[Seen]:
+        """The units of a release, the first of `web` at the beginning."""
+        mine = names.mine(self._instance, deployment=deployment_id)
+        found = await self._swarm.call(lambda client: self._found(client, mine))
+        if not found:
+            parked = await asyncio.to_thread(self._parking.of, deployment_id)
+            return [Seen(unit, None) for unit in parked]
+        return sorted(await self._seen(found), key=lambda seen: _place(seen.unit))
+
+    async def see_unit(self, unit: Unit) -> Seen | None:
+        name = names.unit_name(self._instance, unit.deployment_id, unit.process, unit.replica)
 
         def look(client: APIClient) -> tuple[Service, list[Task]]:
             return client.inspect_service(name), client.tasks(filters={"service": name})
 
         found = await self._swarm.find(look)
-        if found is None:
-            unit = await asyncio.to_thread(self._parking.unit, deployment_id)
-            return Seen(unit, None) if unit else None
-        return (await self._seen([found]))[0]
+        return None if found is None else (await self._seen([found]))[0]
 
     async def all(self) -> list[Seen]:
-        seen = await self._seen(await self._swarm.call(self._found))
+        found = await self._swarm.call(lambda client: self._found(client, names.releases(self._instance)))
+        seen = await self._seen(found)
         there = {one.unit.deployment_id for one in seen}
         parked = await asyncio.to_thread(self._parking.units)
         return seen + [Seen(unit, None) for unit in parked if unit.deployment_id not in there]
 
-    def _found(self, client: APIClient) -> list[tuple[Service, list[Task]]]:
+    def _found(self, client: APIClient, filters: dict[str, list[str]]) -> list[tuple[Service, list[Task]]]:
         by_service: dict[str, list[Task]] = {}
-        services = client.services(filters=names.mine(self._instance))
-        for task in client.tasks() if services else ():
+        services = client.services(filters=filters)
+        only = {"service": [service["ID"] for service in services]} if len(services) <= FEW else None
+        for task in client.tasks(filters=only) if services else ():
             by_service.setdefault(task["ServiceID"], []).append(task)
         return [(service, by_service.get(service["ID"], [])) for service in services]
 
     async def _seen(self, found: list[tuple[Service, list[Task]]]) -> list[Seen]:
-        host = await self._swarm.host()
+        hosts = await self._swarm.hosts()
 
         def look(client: APIClient) -> list[Seen]:
             seen = []
             for service, tasks in found:
                 lives = states.ordered(tasks)
+                host = hosts.of(lives[-1].get("NodeID") if lives else None)
                 seen.append(self._look_at(client, service, lives, host))
                 if seen[-1].listeners is not None:
                     self._swap.bound(client, states.container_id(lives[-1]), states.memory_of(lives[-1]))
@@ -107,9 +130,10 @@ class Releases:
         unit = states.unit_of(service, tasks, host, ended, restarts)
         if unit.pid is None:
             # Docker may take connections already, but nobody is behind them.
-            return Seen(replace(unit, listening=False), ended)
+            return Seen(replace(unit, listening=False if unit.address else None), ended)
         found = namespaces.listeners(unit.pid, states.container_id(tasks[-1]))
-        return Seen(replace(unit, listening=namespaces.hears(found, template.PORT)), ended, found)
+        heard = namespaces.hears(found, states.inner_port_of(service)) if unit.address else None
+        return Seen(replace(unit, listening=heard), ended, found)
 
     def _was_oom(self, client: APIClient, container_id: str) -> bool:
         """Whether a container that ended was killed for its memory; asked once of each."""
@@ -124,114 +148,131 @@ class Releases:
 
     # What should be -----------------------------------------------------------------------------
 
-    async def start(self, spec: ReleaseSpec, image: template.Image) -> Unit:
-        seen = await self.see(spec.deployment_id)
-        if seen is not None and seen.unit.state not in (UnitState.STARTING, UnitState.RUNNING):
-            await self.halt(spec.deployment_id)
+    async def start(self, spec: ReleaseSpec, image: template.Image) -> list[Unit]:
+        wanted = unit_names(spec.processes)
+        tired = [
+            seen.unit
+            for seen in await self.see(spec.deployment_id)
+            if (seen.unit.process, seen.unit.replica) in wanted and seen.unit.state not in LEFT_ALONE
+        ]
+        if tired:
+            await self.halt(spec.deployment_id, tired)
         await asyncio.to_thread(self._parking.remember, spec)
         await self._swarm.change(lambda client: self._create(client, spec, image))
-        seen = await self.see(spec.deployment_id)
-        if seen is None:
+        units = [seen.unit for seen in await self.see(spec.deployment_id)]
+        if not units:
             message = "The release was removed while it was being started."
             raise EngineError("release_missing", message, detail="release_removed")
-        return seen.unit
+        return units
 
     def _create(self, client: APIClient, spec: ReleaseSpec, image: template.Image) -> None:
-        """Make the service, or give a halted one what the specification says; one that runs is left alone."""
-        name = names.release_name(self._instance, spec.deployment_id)
+        """Make the services, or give halted ones what the specification says; what runs is left alone."""
         with self._layout.locked(LOCK):
-            present = _inspect(client, name)
-            if present is not None and states.replicas(present) > 0:
-                return
-            wanted = template.service(
-                self._instance,
-                spec,
-                image,
-                network=networks.ensure(client, self._instance, spec.project_id),
-                secret=secrets.ensure(client, self._instance, spec, self._settings.secret, image),
-                port=self._port(client, present, self._parking.unit(spec.deployment_id)),
-            )
-            if present is None:
-                client.create_service(**wanted)
-            else:
-                client.update_service(present["ID"], present["Version"]["Index"], **wanted)
+            parked = {(unit.process, unit.replica): unit for unit in self._parking.of(spec.deployment_id)}
+            for process in spec.processes:
+                for replica in range(1, process.replicas + 1):
+                    self._create_unit(
+                        client, spec, process, replica, image, parked.get((process.name, replica))
+                    )
             self._parking.leave(spec.deployment_id)
-            self._part_ports(client, name)
             secrets.drop_unused(client, self._instance, deployment=spec.deployment_id)
 
-    def _port(self, client: APIClient, present: Service | None, parked: Unit | None = None) -> int:
-        """One that no service of the swarm has, whosever it is, and no program of this machine.
+    def _create_unit(
+        self,
+        client: APIClient,
+        spec: ReleaseSpec,
+        process: ProcessSpec,
+        replica: int,
+        image: template.Image,
+        parked: Unit | None,
+    ) -> None:
+        name = names.unit_name(self._instance, spec.deployment_id, process.name, replica)
+        present = placing.inspect(client, name)
+        if present is not None and states.replicas(present) > 0:
+            return
+        visited = process.name == WEB
+        wanted = template.service(
+            self._instance,
+            spec,
+            image,
+            network=networks.ensure(client, self._instance, spec.project_id),
+            secret=secrets.ensure(client, self._instance, spec, self._settings.secret, image),
+            port=placing.port(client, self._settings.port_range, present, parked) if visited else 0,
+            files=mounts.secret_files(client, self._instance, spec, self._settings.secret),
+            process=process,
+            replica=replica,
+        )
+        if present is None:
+            client.create_service(**wanted)
+        else:
+            placing.update(present, wanted, client)
+        placing.part_ports(client, self._settings.port_range, name)
 
-        The release's own, if nobody took it: it has none while it is halted.
-        """
-        taken = _taken(client, present)
-        own = states.port_of(present) if present else int(parked.address.rpartition(":")[2]) if parked else 0
-        if own and own not in taken and ports.is_free(own):
-            return own
-        return ports.choose(self._settings.port_range, taken)
+    async def keep_only(self, spec: ReleaseSpec) -> None:
+        """Halt those units of the release that the specification does not name, and take them away."""
+        wanted = unit_names(spec.processes)
+        units = [seen.unit for seen in await self.see(spec.deployment_id)]
+        superfluous = [unit for unit in units if (unit.process, unit.replica) not in wanted]
+        if superfluous:
+            await self.halt(spec.deployment_id, superfluous)
+            await self._take_away(spec.deployment_id, superfluous)
 
-    def _part_ports(self, client: APIClient, name: str) -> None:
-        """Give up a port that another installation, which has a lock of its own, chose at the same time.
-
-        Whoever wrote later sees it here; if both do, both choose again.
-        """
-        for _ in range(PART_ATTEMPTS):
-            present = _inspect(client, name)
-            if present is None or not states.replicas(present):
-                return
-            taken = _taken(client, present)
-            if states.port_of(present) not in taken:
-                return
-            wanted = _scaled(present, 1, ports.choose(self._settings.port_range, taken))
-            with contextlib.suppress(APIError):
-                # Swarm itself may have written in between; then it is looked at anew.
-                client.update_service(present["ID"], present["Version"]["Index"], **wanted)
-
-    async def revive(self, deployment_id: str) -> Unit:
+    async def revive(self, deployment_id: str) -> list[Unit]:
         """Start a halted release as it was."""
 
         def scale_up(client: APIClient, present: Service) -> dict[str, Any] | None:
-            return _scaled(present, 1, self._port(client, present)) if not states.replicas(present) else None
+            if states.replicas(present):
+                return None
+            own = states.port_of(present)
+            bounds = self._settings.port_range
+            return placing.scaled(present, 1, placing.port(client, bounds, present) if own else 0)
 
-        await self._change(deployment_id, scale_up)
-        seen = await self.see(deployment_id)
-        if seen is None:
+        for seen in await self.see(deployment_id):
+            await self._change(self._name(seen.unit), scale_up)
+        units = [seen.unit for seen in await self.see(deployment_id)]
+        if not units:
             message = "This release was removed; deploy again."
             raise EngineError("release_missing", message, detail="release_removed")
-        return seen.unit
+        return units
+
+    def _name(self, unit: Unit) -> str:
+        return names.unit_name(self._instance, unit.deployment_id, unit.process, unit.replica)
 
     async def revive_crashed(self) -> None:
         """Try those again that Swarm has given up and whose pause is over; forget the loop of who runs on."""
-        for service, tasks in await self._swarm.call(self._found):
+        releases = names.releases(self._instance)
+        for service, tasks in await self._swarm.call(lambda client: self._found(client, releases)):
             wanted = revival.next_trial(service, states.ordered(tasks), self._settings.restarts)
             if wanted is not None:
                 # Who changed it meanwhile knows more.
                 with contextlib.suppress(Conflict):
-                    await self._swarm.change(partial(_update, service, wanted))
+                    await self._swarm.change(partial(placing.update, service, wanted))
 
-    async def halt(self, deployment_id: str) -> None:
-        """Let it end: SIGTERM, SIGKILL after the grace. Its last lines are kept; unknown ids are fine."""
+    async def halt(self, deployment_id: str, units: Sequence[Unit] | None = None) -> None:
+        """Let it end, or those `units` of it: SIGTERM, SIGKILL after the grace. Last lines are kept; unknown
+        ids are fine.
+        """
 
         def scale_down(_client: APIClient, present: Service) -> dict[str, Any] | None:
-            return _scaled(present, 0, states.port_of(present)) if states.replicas(present) else None
+            return placing.scaled(present, 0, states.port_of(present)) if states.replicas(present) else None
 
-        async with self._logs.last_words(deployment_id):
-            await self._change(deployment_id, scale_down)
-            await self._ended(deployment_id)
+        only = None if units is None else {unit.name for unit in units}
+        if units is None:
+            units = [seen.unit for seen in await self.see(deployment_id)]
+        async with self._logs.last_words(deployment_id, only):
+            await asyncio.gather(*(self._change(self._name(unit), scale_down) for unit in units))
+            await asyncio.gather(*(self._ended(self._name(unit)) for unit in units))
 
-    async def _change(
-        self, deployment_id: str, alter: Callable[[APIClient, Service], dict[str, Any] | None]
-    ) -> None:
+    async def _change(self, name: str, alter: Callable[[APIClient, Service], dict[str, Any] | None]) -> None:
         """Update the service with what `alter` makes of it; not at all for None, or if it is not there."""
-        name = names.release_name(self._instance, deployment_id)
 
         def change(client: APIClient) -> None:
             with self._layout.locked(LOCK):
-                present = _inspect(client, name)
+                present = placing.inspect(client, name)
                 wanted = None if present is None else alter(client, present)
                 if present is not None and wanted is not None:
-                    client.update_service(present["ID"], present["Version"]["Index"], **wanted)
-                    self._part_ports(client, name)
+                    placing.update(present, wanted, client)
+                    placing.part_ports(client, self._settings.port_range, name)
 
         for attempt in range(CHANGE_ATTEMPTS):
             try:
@@ -241,13 +282,13 @@ class Releases:
                 if attempt == CHANGE_ATTEMPTS - 1:
                     raise
 
-    async def _ended(self, deployment_id: str) -> None:
+    async def _ended(self, name: str) -> None:
         """Wait until none of its tasks has a process."""
-        name = names.release_name(self._instance, deployment_id)
         deadline = time.monotonic() + END_WITHIN
         while True:
             tasks = await self._swarm.find(lambda client: client.tasks(filters={"service": name})) or []
-            if all(task["Status"]["State"] not in states.COMING | {"running"} for task in tasks):
+            left = [task for task in tasks if task["Status"]["State"] in states.COMING | {"running"}]
+            if not left or {task.get("NodeID") for task in left} <= (await self._swarm.hosts()).down:
                 return
             if time.monotonic() > deadline:
                 raise EngineError(
@@ -262,28 +303,38 @@ class Releases:
         """What a release is to be started with that was put away; None of any other."""
         return await asyncio.to_thread(self._parking.recall, deployment_id)
 
-    async def park(self, unit: Unit) -> None:
-        """Halt it and put it away, so that `start` with what `parked` says brings it back as it was."""
-        await self.halt(unit.deployment_id)
-        if await asyncio.to_thread(self._parking.park, unit):
-            await self._take_away(unit.deployment_id)
+    async def park(self, units: Sequence[Unit]) -> None:
+        """Halt a release, all of whose units they are, and put it away, so that `start` with what `parked`
+        says brings it back as it was.
+        """
+        deployment_id = units[0].deployment_id
+        await self.halt(deployment_id)
+        if await asyncio.to_thread(self._parking.park, units):
+            await self._take_away(deployment_id, units)
 
     async def remove(self, deployment_id: str) -> None:
         """Take the release from the swarm with all that was made for it, except its image and logs."""
-        await self.halt(deployment_id)
-        await self._take_away(deployment_id)
+        units = [seen.unit for seen in await self.see(deployment_id)]
+        await self.halt(deployment_id, units)
+        await self._take_away(deployment_id, units)
         await asyncio.to_thread(self._parking.leave, deployment_id)
 
-    async def _take_away(self, deployment_id: str) -> None:
-        name = names.release_name(self._instance, deployment_id)
+    async def _take_away(self, deployment_id: str, units: Sequence[Unit]) -> None:
+        going = {(unit.process, unit.replica) for unit in units}
         mine = names.mine(self._instance, deployment=deployment_id)
 
         def forget(client: APIClient) -> None:
-            with self._layout.locked(LOCK), contextlib.suppress(Missing):
-                client.remove_service(name)
+            with self._layout.locked(LOCK):
+                for unit in units:
+                    with contextlib.suppress(Missing):
+                        client.remove_service(self._name(unit))
+
+        def left(client: APIClient) -> list[dict[str, Any]]:
+            found = client.containers(all=True, filters=mine)
+            return [one for one in found if names.unit_of(one["Labels"] or {}) in going]
 
         def clear(client: APIClient) -> None:
-            for container in client.containers(all=True, filters=mine):
+            for container in left(client):
                 # Swarm's own cleaning may be faster, or at it.
                 with contextlib.suppress(APIError):
                     client.remove_container(container["Id"], force=True, v=True)
@@ -291,7 +342,7 @@ class Releases:
         await self._swarm.change(forget)
         await self._swarm.call(clear)
         deadline = time.monotonic() + REMOVED_WITHIN
-        while await self._swarm.call(lambda client: client.containers(all=True, quiet=True, filters=mine)):
+        while await self._swarm.call(left):
             if time.monotonic() > deadline:
                 break
             await asyncio.sleep(POLL)
@@ -308,39 +359,5 @@ class Releases:
         await self._swarm.change(drop)
 
 
-def _inspect(client: APIClient, name: str) -> Service | None:
-    try:
-        found: Service = client.inspect_service(name)
-    except Missing:
-        return None
-    return found
-
-
-def _update(present: Service, wanted: dict[str, Any], client: APIClient) -> None:
-    client.update_service(present["ID"], present["Version"]["Index"], **wanted)
-
-
-def _taken(client: APIClient, present: Service | None) -> set[int]:
-    """The ports of all services but this one."""
-    return {
-        int(port["PublishedPort"])
-        for service in client.services()
-        if present is None or service["ID"] != present["ID"]
-        for port in service["Spec"].get("EndpointSpec", {}).get("Ports", ())
-        if "PublishedPort" in port
-    }
-
-
-def _scaled(present: Service, count: int, port: int) -> dict[str, Any]:
-    """The service as it is, with another count of replicas and port."""
-    spec = present["Spec"]
-    endpoint = spec["EndpointSpec"]
-    published = {**endpoint["Ports"][0], "PublishedPort": port}
-    return {
-        "name": spec["Name"],
-        # Whoever starts or stops it has it tried anew.
-        "labels": {name: value for name, value in spec["Labels"].items() if name != names.ROUNDS},
-        "mode": {"Replicated": {"Replicas": count}},
-        "task_template": spec["TaskTemplate"],
-        "endpoint_spec": {**endpoint, "Ports": [published]},
-    }
+def _place(unit: Unit) -> tuple[bool, str, int]:
+    return unit.process != WEB, unit.process, unit.replica

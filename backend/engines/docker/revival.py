@@ -16,6 +16,8 @@ from backend.engines.docker.states import Service, Task
 
 def next_trial(service: Service, tasks: list[Task], restarts: int) -> dict[str, Any] | None:
     """What the service is to become now; None for what it is. `tasks` in order."""
+    if states.stays_down(service, tasks):
+        return None
     rounds = states.rounds_of(service)
     given_up = states.given_up_at(service, tasks)
     if given_up is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend.engines.docker.bases import REGISTRIES, BaseImages
+from backend.engines.docker.registrylogin import RegistryLogin
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class DockerEngineSettings:
     fetch_max_bytes: int = 512 * 2**20
     build_timeout: float = 900
     build_max_bytes: int = 2 * 2**30
+    image_max_bytes: int = 4 * 2**30
+    """Of an image that is a service's source, unpacked."""
     ca_bundle: Path | None = None
     """Certificates (PEM) that builds trust in place of their image's: a company's, and the public ones."""
     build_cgroup_parent: str = ""
@@ -34,4 +37,6 @@ class DockerEngineSettings:
     """Of the daemon's disk, which builds leave free."""
     registries: tuple[str, ...] = REGISTRIES
     """Hosts, with a port that is not the usual one, that images may be fetched from."""
+    shared: RegistryLogin | None = None
+    """The registry from which nodes get customers' images; without one those run where they were built."""
     images: BaseImages = field(default_factory=BaseImages)

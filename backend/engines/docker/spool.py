@@ -23,8 +23,8 @@ CONTAINERS_KEPT = 20
 
 
 class Spool:
-    def __init__(self, folder: Path, deployment_id: str) -> None:
-        self._path = unitlog.log_file(folder, deployment_id)
+    def __init__(self, folder: Path, deployment_id: str, unit: str = "web.1") -> None:
+        self._path = unitlog.log_file(folder, deployment_id, unit)
         self._state_path = self._path.with_suffix(".json")
         self._file: BinaryIO
         self._positions: dict[str, dict[str, Any]] = {}

@@ -9,8 +9,8 @@ from typing import Any
 
 from backend.engines.base import Reason, Unit, UnitState
 from backend.engines.docker import names
-from backend.engines.docker.template import LOOP, RESTART_DELAY, SHORT_LIFE
-from backend.engines.exits import exited
+from backend.engines.docker.template import LOOP, PORT, RESTART_DELAY, SHORT_LIFE
+from backend.engines.exits import by_policy, exited
 
 Task = dict[str, Any]
 Service = dict[str, Any]
@@ -21,6 +21,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 10, 300
 SUCCEEDED_WITHIN = 3.0
 PLACED_WITHIN = 15.0
 """Seconds after which a task that no node takes is more than a queue."""
+
+PINNED = "node.id=="
 
 STOPPED = Reason("unit_stopped", "It was stopped.")
 IMAGE_GONE = Reason("release_missing", "The files of this release are gone; deploy again.")
@@ -39,7 +41,15 @@ def ordered(tasks: list[Task]) -> list[Task]:
 
 
 def port_of(service: Service) -> int:
-    return int(service["Spec"]["EndpointSpec"]["Ports"][0]["PublishedPort"])
+    """0 for a unit that nobody visits."""
+    published = service["Spec"]["EndpointSpec"].get("Ports")
+    return int(published[0]["PublishedPort"]) if published else 0
+
+
+def inner_port_of(service: Service) -> int:
+    """On which the app listens inside its container."""
+    published = service["Spec"]["EndpointSpec"].get("Ports")
+    return int(published[0]["TargetPort"]) if published else PORT
 
 
 def replicas(service: Service) -> int:
@@ -74,6 +84,17 @@ def given_up_at(service: Service, tasks: list[Task]) -> datetime | None:
     return ended if (datetime.now(UTC) - changed).total_seconds() > SUCCEEDED_WITHIN else None
 
 
+def stays_down(service: Service, tasks: list[Task]) -> bool:
+    """Whether the unit ended by itself and its restart policy leaves it alone."""
+    if not replicas(service) or not tasks:
+        return False
+    policy = (service["Spec"].get("TaskTemplate", {}).get("RestartPolicy") or {}).get("Condition", "any")
+    ended = tasks[-1]["Status"]["State"]
+    return (policy == "none" and ended in ("complete", "failed", "rejected")) or (
+        policy == "on-failure" and ended == "complete"
+    )
+
+
 def last_end(
     service: Service, tasks: list[Task], was_oom: Callable[[str], bool], restarts: int
 ) -> Reason | None:
@@ -81,7 +102,9 @@ def last_end(
     over = [task for task in tasks if task["Status"]["State"] not in COMING | {"running"}]
     if not over:
         return None
-    reason = _end(over[-1], was_oom)
+    reason = end_of(over[-1], was_oom)
+    if stays_down(service, tasks):
+        return by_policy(reason)
     given_up = given_up_at(service, tasks) is not None
     if given_up and rounds_of(service) >= restarts:
         words = f"{reason.message} It kept ending, and is not started again by itself any more."
@@ -96,13 +119,16 @@ def last_end(
 def unit_of(service: Service, tasks: list[Task], host: str, ended: Reason | None, restarts: int) -> Unit:
     """`tasks` in order; `ended` is what `last_end` says of them."""
     labels = service["Spec"]["Labels"]
+    process, replica = names.unit_of(labels)
     state, reason, pid, since = UnitState.STARTING, None, None, None
     newest = tasks[-1] if tasks else None
     if replicas(service) == 0:
         state, reason = UnitState.STOPPED, STOPPED
     elif newest is not None:
         state, reason = _state(newest, ended)
-        if given_up_at(service, tasks) is not None and rounds_of(service) >= restarts:
+        if stays_down(service, tasks):
+            state, reason = UnitState.EXITED, ended
+        elif given_up_at(service, tasks) is not None and rounds_of(service) >= restarts:
             state = UnitState.FATAL
     if state is UnitState.RUNNING and newest is not None:
         pid = newest["Status"]["ContainerStatus"]["PID"] or None
@@ -111,10 +137,12 @@ def unit_of(service: Service, tasks: list[Task], host: str, ended: Reason | None
         deployment_id=labels[names.DEPLOYMENT],
         service_id=labels[names.SERVICE],
         state=state,
-        address=f"{host}:{port_of(service)}",
+        address=f"{host}:{port_of(service)}" if port_of(service) else "",
         pid=pid,
         started_at=since,
         reason=reason,
+        process=process,
+        replica=replica,
     )
 
 
@@ -128,12 +156,21 @@ def _state(task: Task, ended: Reason | None) -> tuple[UnitState, Reason | None]:
     why = str(status.get("Err", ""))
     waited = (datetime.now(UTC) - moment(task["CreatedAt"])).total_seconds()
     if status["State"] == "pending" and why and waited > PLACED_WITHIN:
+        if constraint_node(task):
+            message = "Its data, or its image, is on a node that takes no apps now; it waits for that node."
+            return UnitState.BACKOFF, Reason("engine_unavailable", message, {"detail": "node_away"})
         message = f"No node can take the app: {why}."
         return UnitState.BACKOFF, Reason("engine_unavailable", message, {"detail": "no_node", "why": why})
     return UnitState.STARTING, None
 
 
-def _end(task: Task, was_oom: Callable[[str], bool]) -> Reason:
+def constraint_node(task: Task) -> str:
+    """The id of the one node that may take it; empty for any."""
+    constraints = (task["Spec"].get("Placement") or {}).get("Constraints") or ()
+    return next((one.removeprefix(PINNED).strip() for one in constraints if one.startswith(PINNED)), "")
+
+
+def end_of(task: Task, was_oom: Callable[[str], bool]) -> Reason:
     status = task["Status"]
     error = str(status.get("Err", ""))
     if "No such image" in error:
@@ -151,7 +188,8 @@ def _end(task: Task, was_oom: Callable[[str], bool]) -> Reason:
     if code == 137:
         words = "It was killed (SIGKILL), and not for lack of memory."
         return Reason("unit_exited", words, {"because": "killed_by_signal", "exit_status": code})
-    return exited(code)
+    labels = task["Spec"].get("ContainerSpec", {}).get("Labels") or {}
+    return exited(code, names.unit_of(labels)[0])
 
 
 def runs_well(task: Task) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,10 +58,21 @@ BUILDS_FORK = Caution(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    own: str
+    by_node: dict[str, str]
+    down: frozenset[str]
+    """Nodes that the swarm has given up: what they last said of their tasks means nothing."""
+
+    def of(self, node_id: str | None) -> str:
+        return self.by_node.get(node_id or self.own, self.by_node[self.own])
+
+
 class Swarm:
     def __init__(self, settings: DockerEngineSettings, layout: Layout, daemon: Daemon) -> None:
         self._settings, self._layout, self._daemon = settings, layout, daemon
-        self._changes = Daemon(settings.host, threads=1)
+        self._changes = Daemon(settings.host, threads=1, login=settings.shared)
         self._host = ""
         """At which this node's published ports answer; empty until the swarm was seen."""
 
@@ -121,6 +133,14 @@ class Swarm:
         logger.info("made Docker a swarm of one node at {}", address)
         found: dict[str, Any] = client.info()["Swarm"]
         return found
+
+    async def hosts(self) -> Hosts:
+        """At which addresses the published ports of nodes answer."""
+        own, host = (await self.identity())["NodeID"], await self.host()
+        nodes = await self.call(lambda client: client.nodes())
+        others = {node["ID"]: str(node["Status"].get("Addr") or host) for node in nodes}
+        down = frozenset(node["ID"] for node in nodes if node["Status"]["State"] == "down")
+        return Hosts(own, {**others, own: host}, down)
 
     async def identity(self) -> dict[str, str]:
         """Of the daemon: of older ones, several on one machine have the same id, but not as nodes."""

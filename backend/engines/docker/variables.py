@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from backend.engines.base import EngineError
 
@@ -75,8 +75,10 @@ def label(rest: str) -> str:
 class Growth:
     """Of variables made of variables: the daemon would hold whatever a few lines multiply to."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: Collection[str] = ()) -> None:
+        """`given` are build arguments with values of their own, which no line shows."""
         self._sizes: dict[str, int] = {}
+        self._given = frozenset(given)
 
     def check(self, instruction: str, rest: str) -> None:
         if instruction not in EXPANDED:
@@ -91,4 +93,5 @@ class Growth:
                 if not _NAME.fullmatch(name):
                     raise invalid(f"{instruction} has a name that is more than letters, digits and _")
                 known = self._sizes.get(name, 0)
-                self._sizes[name] = max(known, size if sign else UNKNOWN)
+                shown = bool(sign) and not (instruction == "ARG" and name in self._given)
+                self._sizes[name] = max(known, size if shown else max(size, UNKNOWN))

@@ -49,7 +49,7 @@ function show({ items, next }) {
   view.items = items;
   const table = html`<div class="grid-list"><div class="grid-row grid-head dunning-row eyebrow" aria-hidden="true"><span>${t("billing.project")}</span>
     <span>${t("billing.stage_head")}</span><span>${t("billing.balance")}</span><span></span></div><ul>${items.map(row)}</ul></div>`;
-  render(view.part("list"), items.length ? table : html`<div class="card state"><p>${t("billing.no_trouble")}</p></div>`);
+  render(view.part("list"), items.length ? table : html`<div class="card state"><p>${t(view.filters.show ? "billing.no_such" : "billing.no_trouble")}</p></div>`);
   view.part("more").hidden = !next;
 }
 
@@ -77,11 +77,16 @@ export async function mount(root, { query, signal }) {
   if (query.project) decide(query.project).catch((error) => toast(error.message, "bad"));
 }
 
+async function untroubled(id) {
+  const { project_name: name } = await get(`/admin/billing/projects/${id}/terms`, {}, view.signal);
+  return { project_id: id, project_name: name, override: null };
+}
+
 async function decide(id) {
   if (!mayDecide()) return;
   // One that never was in trouble is not known here, and may be decided about all the same.
   const known = view.items.find((one) => one.project_id === id);
-  const it = known ?? (await get(`/admin/billing/dunning/${id}`, {}, view.signal).catch(() => ({ project_id: id, override: null })));
+  const it = known ?? (await get(`/admin/billing/dunning/${id}`, {}, view.signal).catch(() => untroubled(id)));
   const path = `/admin/billing/dunning/${id}/override`;
   const done = await askOverride(it, (body) => (body ? replace(path, body) : remove(path)));
   if (!done) return;

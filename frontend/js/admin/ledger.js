@@ -9,6 +9,7 @@ import { adminBillingTabs } from "/js/shared/admin-billing-tabs.js";
 import { amount } from "/js/shared/money.js";
 import { postings } from "/js/shared/postings.js";
 import { toast } from "/js/shared/toast.js";
+import { vatWords } from "/js/shared/vat-words.js";
 
 const PATH = "/admin/billing/ledger";
 let view = null;
@@ -72,7 +73,7 @@ const project = (terms) => html`<div class="card stack">
   )}
     <div><dt>${t("ledger.fact.credit_limit")}</dt><dd>${terms.credit_limit_minor === null ? t("ledger.limit_of_all") : amount(terms.credit_limit_minor, terms.currency)}</dd></div>
     ${terms.country && html`<div><dt>${t("ledger.country")}</dt><dd>${terms.country} ${terms.vat_id_checked ? t("ledger.checked") : t("ledger.unchecked")}</dd></div>`}
-    ${terms.vat_id && html`<div><dt>${t("ledger.vat_id")}</dt><dd>${terms.vat_id}</dd></div>`}
+    ${terms.vat_id && html`<div><dt>${t("ledger.vat_id")}</dt><dd>${terms.vat_id} ${vatWords(terms).map((words) => html`<span class="hint">${words}</span> `)}</dd></div>`}
     ${terms.tax_exempt && html`<div><dt>${t("ledger.tax")}</dt><dd>${t("ledger.exempt")}</dd></div>`}</dl>
   ${mayWrite() && html`<div class="row"><button class="button" type="button" data-action="ledger.adjust">${t("ledger.adjust")}</button>
     <button class="button" type="button" data-action="ledger.terms">${t("ledger.terms")}</button></div>`}</div>`;

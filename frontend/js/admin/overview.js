@@ -3,6 +3,7 @@
 import { get, profile } from "/js/core/api.js";
 import { badge, html, icon, render, repeat } from "/js/core/dom.js";
 import { known, loadTexts, number, t } from "/js/core/i18n.js";
+import { showUse } from "/js/admin/use.js";
 import { jobTable } from "/js/shared/jobs.js";
 
 const SECONDS = 8;
@@ -38,7 +39,8 @@ const overview = ({ services, jobs, letters, delivery, payable, users, engine, p
     ${(profile()?.permissions ?? []).includes("admin:letters") && tile(t("nav.admin_letters"), letters, "/admin/letters", { word: letterCounted })}
     ${people(users)}
   </div>
-  ${(profile()?.permissions ?? []).includes("admin:services") && html`<div class="row"><a class="button" href="/admin/domains">${icon("shield")}${t("admin.domains")}</a></div>`}
+  ${(profile()?.permissions ?? []).includes("admin:services") && html`<div class="row"><a class="button" href="/admin/domains">${icon("shield")}${t("admin.domains")}</a>
+    ${(profile()?.permissions ?? []).includes("admin:nodes") && html`<a class="button" href="/admin/nodes">${icon("node")}${t("admin.nodes")}</a>`}</div>`}
   <div class="pair">
     <section class="card stack"><h2>${t("admin.engine")}</h2>
       <dl class="facts"><div><dt>${t("admin.engine_name")}</dt><dd><code>${engine.name}</code></dd></div>
@@ -65,5 +67,6 @@ export async function mount(root, { signal }) {
   };
   await loadTexts("letters");
   await load();
+  await showUse(part("use"), signal).catch(() => {});
   repeat(() => load().catch(() => {}), SECONDS, signal);
 }

@@ -35,17 +35,24 @@ export const payments = {
     <span></span><span>${t("payments.when")}</span><span></span></div><ul>${items.map(row)}</ul></div>`,
 };
 
-const refunded = (one, currency) => html`<li>${amount(one.amount, currency)} · ${t(`payments.refund.${one.state}`)} · ${dateTime(one.created_at)}
+const refunded = (one, currency, payment) => html`<li>${amount(one.amount, currency)} · ${t(`payments.refund.${one.state}`)} · ${dateTime(one.created_at)}
+  ${one.state === "pending" && html`<button class="button small" type="button" data-action="adminpay.end" data-id="${payment.id}" data-refund="${one.id}">${t("payments.admin.end_refund")}</button>`}
   <span class="hint">${one.at_gateway ? t("payments.refund.at_gateway") : one.reason}${one.failure_code && html` · ${one.failure_code}`}</span></li>`;
 
 const disputed = (one, currency) => html`<li>${amount(one.amount, currency)} · ${t(`payments.dispute.${one.state}`)} · ${dateTime(one.created_at)} <span class="hint">${one.reason}</span></li>`;
 
 const left = ({ amount: all, refunded: gone, refunding }) => all - gone - refunding;
 
+const DECISIONS = ["return", "accept"];
+
+const decidable = ({ state, taken_amount: taken, taken_currency: inCurrency, currency }) =>
+  state === "review" && taken !== null && inCurrency === currency;
+
 const details = (payment) => html`<div class="stack" data-testid="admin-payment">
   <h2 id="sheet-title">${amount(payment.amount, payment.currency)}</h2>
   <div class="row">${theirBadge(payment)}</div>
   <dl class="facts">
+    ${payment.taken_amount !== null && fact(t("payments.admin.taken"), amount(payment.taken_amount, payment.taken_currency))}
     ${fact(t("payments.project"), payment.project.name)}
     ${fact(t("payments.admin.gateway"), gatewayName(payment.gateway))}
     ${fact(t("payments.admin.gateway_ref"), payment.gateway_ref && html`<span class="mono">${payment.gateway_ref}</span>`)}
@@ -56,10 +63,11 @@ const details = (payment) => html`<div class="stack" data-testid="admin-payment"
     ${payment.succeeded_at && fact(t("payments.paid_at"), dateTime(payment.succeeded_at))}
     ${fact(t("payments.number"), html`<span class="mono">${payment.id}</span>`)}
   </dl>
-  ${payment.refunds.length > 0 && html`<h3>${t("payments.admin.refunds")}</h3><ul class="stack tight">${payment.refunds.map((one) => refunded(one, payment.currency))}</ul>`}
+  ${payment.refunds.length > 0 && html`<h3>${t("payments.admin.refunds")}</h3><ul class="stack tight">${payment.refunds.map((one) => refunded(one, payment.currency, payment))}</ul>`}
   ${payment.disputes.length > 0 && html`<h3>${t("payments.admin.disputes")}</h3><ul class="stack tight">${payment.disputes.map((one) => disputed(one, payment.currency))}</ul>`}
   <div class="row dialog-buttons">
     <button class="button" type="button" data-action="adminpay.close">${t("payments.close")}</button>
+    ${decidable(payment) && DECISIONS.map((decision) => html`<button class="button" type="button" data-action="adminpay.${decision}" data-id="${payment.id}">${t(`payments.admin.${decision}`)}</button>`)}
     ${payment.state === "succeeded" && left(payment) > 0 && html`<button class="button danger" type="button" data-action="adminpay.refund" data-id="${payment.id}">${t("payments.admin.refund")}</button>`}
   </div></div>`;
 
@@ -97,7 +105,46 @@ export async function enter(changed, chosen) {
   await changed();
 }
 
+async function decide(decision, { id }, changed, button) {
+  button.closest("dialog").close();
+  const payment = await get(`${PATH}/${id}`);
+  const { currency } = payment;
+  const sums = { amount: amount(payment.taken_amount, currency), asked: amount(payment.amount, currency) };
+  const question = {
+    title: t(`payments.admin.${decision}_title`, sums),
+    text: t(`payments.admin.${decision}_text`, sums),
+    fields: reasonField(),
+    confirm: t(`payments.admin.${decision}`),
+    cancel: t("dialog.cancel"),
+    testid: "review-form",
+  };
+  if (!(await askForm(question, ({ reason }) => post(`${PATH}/${id}/review`, { decision, reason })))) return;
+  toast(t(decision === "accept" ? "payments.admin.accepted" : "payments.admin.refund_sent"));
+  await changed();
+}
+
+async function endRefund({ id }, changed, button) {
+  button.closest("dialog").close();
+  const payment = await get(`${PATH}/${id}`);
+  const refund = payment.refunds.find((one) => one.id === button.dataset.refund);
+  const question = {
+    title: t("payments.admin.end_refund_title", { amount: amount(refund.amount, payment.currency) }),
+    text: t("payments.admin.end_refund_text"),
+    fields: html`<div class="field"><label for="refund-outcome">${t("payments.admin.outcome")}</label>
+      <select class="input" id="refund-outcome" name="outcome">${["succeeded", "failed"].map((outcome) => html`<option value="${outcome}">${t(`payments.admin.outcome_${outcome}`)}</option>`)}</select></div>${reasonField()}`,
+    confirm: t("payments.admin.end_refund"),
+    cancel: t("dialog.cancel"),
+    testid: "refund-end-form",
+  };
+  if (!(await askForm(question, (typed) => post(`/admin/billing/refunds/${refund.id}/end`, typed)))) return;
+  toast(t("payments.admin.refund_over"));
+  await changed();
+}
+
 export const actions = {
+  "adminpay.accept": (payment, changed, button) => decide("accept", payment, changed, button),
+  "adminpay.return": (payment, changed, button) => decide("return", payment, changed, button),
+  "adminpay.end": endRefund,
   "adminpay.open": async ({ id }) => {
     sheet(details(await get(`${PATH}/${id}`)), "admin-payment-sheet");
   },

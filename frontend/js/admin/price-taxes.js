@@ -19,6 +19,9 @@ const coming = (rate) => html`<p class="hint">${t("prices.from", { date: dateTim
 const row = (rate) => html`<li class="rate" data-key="${rate.id}" data-testid="tax-rate"><div class="rate-line"><span>${countryName(rate.country)} <code class="hint">${rate.country}</code></span>
   <strong>${percent(rate.rate_millionths)}</strong></div>${rate.state === "coming" && coming(rate)}</li>`;
 
+/** How the source of the rates begins that an installation comes with (tax_rates.toml). */
+const SEEDED = "Comes with the installation";
+
 function rules({ operator_country: home, prices_include_tax: included }) {
   if (!home) return t("prices.taxes_none");
   const mode = included ? t("prices.mode_included") : t("prices.mode_added");
@@ -29,7 +32,7 @@ function show(rates) {
   const now = rates.items
     .filter(({ state }) => state !== "past")
     .sort((a, b) => countryName(a.country).localeCompare(countryName(b.country), currentLanguage()));
-  const sources = [...new Set(now.map(({ source }) => source))].join("; ");
+  const sources = [...new Set(now.map(({ source }) => (source.startsWith(SEEDED) ? t("prices.source_seeded") : source)))].join("; ");
   render(
     view.part("taxes"),
     html`<p class="muted">${rules(rates)}</p><div class="card stack"><ul class="rates">${now.map(row)}</ul>

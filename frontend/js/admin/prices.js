@@ -5,6 +5,7 @@ import { html, render } from "/js/core/dom.js";
 import { dateTime, loadTexts, localised, t } from "/js/core/i18n.js";
 import { couponActions, showCoupons } from "/js/admin/price-coupons.js";
 import { showTaxes, taxActions } from "/js/admin/price-taxes.js";
+import { priceOf } from "/js/shared/addons.js";
 import { adminBillingTabs } from "/js/shared/admin-billing-tabs.js";
 import { askForm } from "/js/shared/ask-form.js";
 import { ask } from "/js/shared/dialog.js";
@@ -19,13 +20,21 @@ const span = (one) => {
   return t("prices.until", { from: dateTime(one.valid_from), until: dateTime(one.valid_until) });
 };
 
-const rule = (one) =>
-  one.existing === "move" ? t("prices.moving", { date: dateTime(one.moves_at) }) : t("prices.keeping");
+function rule(one) {
+  if (one.existing !== "move") return t("prices.keeping");
+  return Date.parse(one.moves_at) > Date.now() ? t("prices.moving", { date: dateTime(one.moves_at) }) : t("prices.moved");
+}
 
 const SOURCES = { catalogue: () => t("prices.source.catalogue"), admin: () => t("prices.source.admin") };
 
+/** Of an add-on for one unit. */
+function priced(one) {
+  const price = money(one.month_minor, one.currency);
+  return one.addon_id ? priceOf(view.list.addons.find(({ id }) => id === one.addon_id), price) : t("plan.per_month", { price });
+}
+
 const version = (one) => html`<li class="price-version" data-key="${one.id}" data-testid="price-version">
-  <div class="row price-head"><strong>${t("plan.per_month", { price: money(one.month_minor, one.currency) })}</strong>
+  <div class="row price-head"><strong>${priced(one)}</strong>
     <span class="tag" data-state="${one.state === "present" ? "running" : one.state}">${t(`prices.state.${one.state}`)}</span></div>
   <p class="hint">${[one.setup_minor > 0 && `${t("prices.setup_fee")} ${money(one.setup_minor, one.currency)}`, span(one), t("prices.paying", { count: one.services }), SOURCES[one.source]()].filter(Boolean).join(" · ")}</p>
   ${one.state !== "past" && html`<p class="hint">${rule(one)}</p>`}
@@ -47,6 +56,7 @@ function planCard(plan) {
 function show(list) {
   view.list = list;
   render(view.part("prices"), list.items.map(planCard));
+  render(view.part("addons"), list.addons.map(planCard));
 }
 
 export async function mount(root, { signal }) {
@@ -58,8 +68,11 @@ export async function mount(root, { signal }) {
   show(list);
 }
 
-const fields = ({ currency, items }) => html`<div class="pair"><div class="field"><label for="price-plan">${t("prices.plan")}</label>
-    <select class="input" id="price-plan" name="plan_id" autofocus>${items.map((plan) => html`<option value="${plan.id}">${localised(plan.title)}</option>`)}</select></div>
+const choices = (kind, items) => items.map(({ id, title }) => html`<option value="${kind}:${id}">${localised(title)}</option>`);
+
+const fields = ({ currency, items, addons }) => html`<div class="pair"><div class="field"><label for="price-item">${t("prices.item")}</label>
+    <select class="input" id="price-item" name="item" autofocus><optgroup label="${t("prices.plans")}">${choices("plan_id", items)}</optgroup>
+      <optgroup label="${t("prices.addons")}">${choices("addon_id", addons)}</optgroup></select></div>
   <div class="field"><label for="price-currency">${t("prices.currency")}</label>
     <input class="input mono" id="price-currency" name="currency" value="${currency}" minlength="3" maxlength="3" pattern="[A-Z]{3}" autocapitalize="characters" autocomplete="off" spellcheck="false" required></div></div>
   <div class="pair"><div class="field"><label for="price-month">${t("prices.per_month")}</label>
@@ -79,20 +92,23 @@ const momentOf = (local) => (local ? new Date(local).toISOString() : null);
 const minorIn = (typed, currency) => minorOf(typed.trim() || "0", currency);
 
 function checkPrice({ elements }) {
+  // Who has an add-on needs no setting up. (`elements.item` is a method of every form.)
+  elements.setup_minor.disabled = elements.namedItem("item").value.startsWith("addon_id:");
   for (const field of [elements.month_minor, elements.setup_minor]) {
     const minor = minorIn(field.value, elements.currency.value);
     field.setCustomValidity(minor === null || minor < 0 ? t("prices.not_amount") : "");
   }
 }
 
-async function setPrice(given) {
+async function setPrice({ item, ...given }) {
+  const [kind, id] = item.split(":");
   const amounts = {
     month_minor: minorIn(given.month_minor, given.currency),
-    setup_minor: minorIn(given.setup_minor, given.currency),
+    setup_minor: minorIn(given.setup_minor ?? "0", given.currency),
   };
   const moves = given.existing === "move" ? momentOf(given.moves_at) : null;
   const times = { valid_from: momentOf(given.valid_from), moves_at: moves };
-  show(await post("/admin/billing/prices", { ...given, ...amounts, ...times }));
+  show(await post("/admin/billing/prices", { ...given, [kind]: id, ...amounts, ...times }));
   toast(t("prices.set_done"));
 }
 

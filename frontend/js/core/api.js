@@ -146,6 +146,12 @@ function refresh() {
   return refreshing;
 }
 
+/** The token itself, for an upload that shows how far it is. */
+export async function bearer() {
+  if (!viewing && !fresh()) await refresh();
+  return (viewing ?? access).token;
+}
+
 /** A fetch with the bearer token: renewed when it is about to expire, once more when it was refused. */
 export async function authorised(path, { headers, ...init } = {}) {
   const other = viewing;

@@ -23,6 +23,8 @@ const routes = [
   { path: "/services", partial: "shared/services", module: "shared/services", title: "nav.services" },
   { path: "/services/new", partial: "user/order", module: "user/order", title: "order.title", style: "work", texts: "reasons" },
   { path: "/services/:id/:tab?", partial: "user/service", module: "user/service", title: "service.title", style: "work", texts: "reasons" },
+  { path: "/catalogue", partial: "user/catalogue", module: "user/catalogue", title: "stacks.catalogue", style: "work", texts: "stacks" },
+  { path: "/stacks/:id", partial: "user/stack", module: "user/stack", title: "stacks.catalogue", style: "work", texts: "stacks" },
   { path: "/deployments/:id", partial: "user/deployment", module: "user/deployment", title: "deployment.title", style: "work", texts: "reasons" },
   { path: "/jobs", partial: "shared/jobs", module: "shared/jobs", title: "nav.jobs", style: "work", texts: "reasons" },
   { path: "/jobs/:id", partial: "shared/job", module: "shared/job", title: "job.title", style: "work", texts: "reasons" },
@@ -46,6 +48,8 @@ const routes = [
   { path: "/admin/roles", partial: "admin/roles", module: "admin/roles", role: "admin:roles", title: "nav.admin_roles", style: "work", texts: "staff" },
   { path: "/admin/services", partial: "shared/services", module: "shared/services", role: "admin:services", title: "nav.admin_services" },
   { path: "/admin/domains", partial: "admin/domains", module: "admin/domains", role: "admin:services", title: "domains.all", style: "work", texts: "domains" },
+  { path: "/admin/nodes", partial: "admin/nodes", module: "admin/nodes", role: "admin:nodes", title: "nodes.title", style: "work", texts: "nodes" },
+  { path: "/admin/nodes/:id?", partial: "admin/node", module: "admin/node", role: "admin:nodes", title: "nodes.title", style: "work", texts: "nodes" },
   { path: "/admin/jobs", partial: "shared/jobs", module: "shared/jobs", role: "admin:jobs", title: "nav.admin_jobs", style: "work", texts: "reasons" },
   { path: "/admin/billing/ledger", partial: "admin/ledger", module: "admin/ledger", role: "admin:billing", title: "nav.admin_billing", style: "work", texts: "billing" },
   { path: "/admin/billing", partial: "admin/billing", module: "admin/billing", role: "admin:billing", title: "nav.admin_billing", style: "work", texts: "billing" },
@@ -59,7 +63,7 @@ const routes = [
   { path: "/admin/letters/templates", partial: "admin/letter-templates", module: "admin/letter-templates", role: "admin:letters", title: "nav.admin_letters", style: "work", texts: "letters" },
   { path: "/admin/audit", partial: "shared/audit", module: "shared/audit", role: "admin:audit", title: "nav.admin_audit", style: "work", texts: "audit" },
 ];
-const PROFILE_AGE_MS = 300_000;
+const PROFILE_AGE_MS = 30_000;
 const SLOW_MS = 150;
 
 for (const route of routes) {

@@ -25,7 +25,7 @@ export const kindBadge = ({ kind, gross, credited }) => {
 /** What a line is for, in the language of the panel. */
 export const lineName = ({ code, parameters }) => known(`invoices.line.${code}`, code, parameters);
 
-export const planName = ({ plan, plan_title: title }) => localised(title) || plan || "";
+export const planName = ({ plan, plan_title: title, addon, addon_title: other }) => localised(title ?? other) || plan || addon || "";
 
 export const percent = (rate) =>
   new Intl.NumberFormat(currentLanguage(), { style: "percent", maximumFractionDigits: 3 }).format(rate / 1_000_000);

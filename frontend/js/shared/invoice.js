@@ -3,6 +3,7 @@
 import { get, profile } from "/js/core/api.js";
 import { html, icon, render } from "/js/core/dom.js";
 import { dateTime, number, t } from "/js/core/i18n.js";
+import { priceOf, quantityOf } from "/js/shared/addons.js";
 import { billingProject } from "/js/shared/billing-tabs.js";
 import { countryName } from "/js/shared/countries.js";
 import { busily, day, downloadPdf, invoicesPath, kindBadge, lineName, percent, planName } from "/js/shared/invoice-parts.js";
@@ -23,9 +24,13 @@ const party = (title, who) => html`<section class="card stack tight"><h2 class="
 
 function details({ parameters, tax_rate: rate, first_day: from, last_day: to }) {
   const hours = parameters.seconds && t("invoices.hours", { hours: number(parameters.seconds / 3600, { maximumFractionDigits: 2 }) });
-  const price = parameters.month_minor !== undefined && t("invoices.a_month", { price: sum(parameters.month_minor) });
+  const { unit, quantity = 1 } = parameters;
+  const each = parameters.month_minor !== undefined && sum(parameters.month_minor);
+  const words = quantity === 1 ? "invoices.a_month" : "invoices.a_month_each";
+  const price = each && (unit ? priceOf({ id: parameters.addon, unit }, each) : t(words, { price: each }));
+  const counted = unit ? quantityOf(quantity, unit) : quantity !== 1 && `× ${number(quantity)}`;
   const period = from === to ? day(from) : `${day(from)} – ${day(to)}`;
-  return [planName(parameters), price, hours, period, rate ? t("invoices.with_tax", { rate: percent(rate) }) : t("invoices.no_tax")]
+  return [planName(parameters), counted, price, hours, period, rate ? t("invoices.with_tax", { rate: percent(rate) }) : t("invoices.no_tax")]
     .filter(Boolean)
     .join(" · ");
 }

@@ -20,8 +20,13 @@ const frame = (label) => html`<div class="log-bar">
     <p class="log-empty">${t("log.empty")}</p></div>
   <button class="log-latest" type="button" data-log="latest" hidden>${icon("down")}${t("log.latest")}</button>`;
 
-function lineElement({ at, text }) {
+/** One line of a log, its words last. */
+export function lineElement({ at, text, unit }) {
   const line = document.createElement("li");
+  if (unit) {
+    line.dataset.unit = unit;
+    line.append(Object.assign(document.createElement("b"), { className: "log-unit", textContent: unit }));
+  }
   if (at) {
     const time = Object.assign(document.createElement("time"), { dateTime: at, textContent: clock(at) });
     line.append(time);
@@ -33,7 +38,7 @@ function lineElement({ at, text }) {
   return line;
 }
 
-function separator(words) {
+export function separator(words) {
   const line = Object.assign(document.createElement("li"), { className: "log-break", textContent: words });
   line.setAttribute("role", "separator");
   line.setAttribute("aria-label", words);
@@ -43,7 +48,8 @@ function separator(words) {
 /**
  * @param {HTMLElement} root
  * @param {(line: object) => string} chapter words for the separator before lines that belong together
- * @returns {{append: (lines: {at?: string, text: string}[]) => void, note: (text: string) => void}}
+ * @returns {{append: (lines: {at?: string, text: string, unit?: string}[]) => void, note: (text: string) => void,
+ *   only: (unit: string) => void}} `only` shows the lines of one unit, without a name those of all
  */
 export function logView(root, label, chapter = () => "") {
   root.classList.add("log");
@@ -54,6 +60,7 @@ export function logView(root, label, chapter = () => "") {
   let following = true;
   let waiting = [];
   let open = "";
+  let shown = "";
 
   const setFollowing = (next) => {
     following = next;
@@ -70,6 +77,7 @@ export function logView(root, label, chapter = () => "") {
       if (words !== open) list.append(separator(words));
       open = words;
       list.append(lineElement(line));
+      list.lastChild.hidden = Boolean(shown) && line.unit !== shown;
     }
     // Trimming above the reader would move the text under their eyes.
     if (following) {
@@ -101,6 +109,11 @@ export function logView(root, label, chapter = () => "") {
       if (!lines.length) return;
       if (!waiting.length) requestAnimationFrame(flush);
       waiting.push(...lines);
+    },
+    only(unit) {
+      shown = unit;
+      for (const line of list.children) line.hidden = Boolean(unit && line.dataset.unit) && line.dataset.unit !== unit;
+      if (following) view.scrollTop = view.scrollHeight;
     },
     note(text) {
       root.querySelector(".log-note").textContent = text;

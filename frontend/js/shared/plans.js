@@ -16,4 +16,7 @@ export const planFacts = (plan) =>
     t("plan.cpu", { count: plan.cpu_millis / 1000 }),
     t("plan.disk", { size: bytes(plan.disk_bytes) }),
     t("plan.processes", { count: plan.pids }),
-  ].join(" · ");
+    plan.traffic_bytes && t("plan.traffic", { size: bytes(plan.traffic_bytes) }),
+  ]
+    .filter(Boolean)
+    .join(" · ");

@@ -14,8 +14,8 @@ const FIELDS = ["kind", "since", "until"];
 /** What the posting was for, in a few words. */
 const title = ({ kind, code }) => known(`ledger.code.${code}`, t(`ledger.kind.${kind}`));
 
-const particulars = ({ service, parameters: { day, reason, gateway, invoice, plan } }) => {
-  const said = [!service?.name && plan, day, reason, gateway && known(`ledger.gateway.${gateway}`, gateway), invoice];
+const particulars = ({ service, parameters: { day, reason, gateway, invoice, plan, addon } }) => {
+  const said = [!service?.name && plan, addon, day, reason, gateway && known(`ledger.gateway.${gateway}`, gateway), invoice];
   return html`${service?.name && html`<a class="row-link" href="/services/${service.id}">${service.name}</a> `}
     <span class="hint">${said.filter(Boolean).join(" · ")}</span>`;
 };

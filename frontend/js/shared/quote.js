@@ -49,6 +49,7 @@ export function quoteBill(quote) {
   const lines = [
     line(t("prices.hour"), perHour(quote.hour_minor_decimal, currency), { testid: "quote-hour" }),
     line(t("prices.month"), lowered(quote.month_minor, quote.month_list_minor, currency), { testid: "quote-month" }),
+    quote.beside_minor > 0 && line(t("prices.beside"), amount(quote.beside_minor, currency), { testid: "quote-beside" }),
     quote.setup_list_minor > 0 &&
       line(t("prices.setup"), lowered(quote.setup_minor, quote.setup_list_minor, currency), { testid: "quote-setup" }),
     taxLine(quote),

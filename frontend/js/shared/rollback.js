@@ -20,22 +20,26 @@ export const mayRollBack = (deployment, service) => deployment.can_roll_back && 
 export const rollbackData = ({ id, number, service_id: service }) =>
   html`data-action="rollback.ask" data-release="${id}" data-number="${number}" data-service="${service}" data-testid="roll-back-${number}"`;
 
-const shown = (name, value) => html`<code>${name === "commit" ? value?.slice(0, 7) : value || t("releases.none")}</code>`;
+const shown = (name, value) => {
+  if (name === "health_kind" && value) return t(`order.health_${value}`);
+  return html`<code>${name === "commit" ? value?.slice(0, 7) : value || t("releases.none")}</code>`;
+};
 
-const setting = ({ name, before, after }) =>
+export const setting = ({ name, before, after }) =>
   html`<li>${t(`releases.setting.${name}`)}: ${shown(name, before)} → ${shown(name, after)}</li>`;
 
 const variable = ({ name, change }) => html`<li><code>${name}</code> <span class="muted">${t(`releases.variable.${change}`)}</span></li>`;
 
-const list = (title, items, row) =>
+export const list = (title, items, row) =>
   items.length > 0 && html`<div class="stack tight"><h3>${title}</h3><ul>${items.map(row)}</ul></div>`;
 
-function question({ settings, variables, unlike_service: unlike }) {
-  const same = !settings.length && !variables.length;
+function question({ settings, variables, unlike_service: unlike, files }) {
+  const same = !settings.length && !variables.length && !files.length;
   return html`<div class="stack" data-testid="changes">
     ${same && html`<p>${t("releases.no_changes")}</p>`}
     ${list(t("releases.settings"), settings, setting)}
     ${list(t("releases.variables"), variables, variable)}
+    ${list(t("releases.files"), files, variable)}
     ${unlike.length > 0 && html`<p class="hint">${t("releases.settings_stay", { names: unlike.map(({ name }) => name).join(", ") })}</p>`}</div>`;
 }
 

@@ -18,7 +18,7 @@ const address = (url) =>
   html`<a class="row-link" href="${url}" target="_blank" rel="noopener">${url.replace(/^https?:\/\//, "")}</a>`;
 
 const row = (service) => html`<li class="grid-row" data-key="${service.id}" data-testid="service-${service.name}">
-  <div><a class="row-name" href="/services/${service.id}">${service.name}</a>${address(service.url)}</div>
+  <div><a class="row-name" href="/services/${service.id}">${service.name}</a>${service.preview && html` <span class="muted">${t("services.preview", service.preview)}</span>`}${service.public && address(service.url)}</div>
   <div>${badge(service.suspended_at ? "suspended" : service.status)}</div>
   <div>${commit(service.live_deployment)}${service.owner_email && html`<span class="hint cut">${service.owner_email}</span>`}</div>
   <div class="hint">${since(service.created_at)}</div></li>`;

@@ -17,8 +17,9 @@ export const keyBox = ({ public_key: key, fingerprint }) => html`<div class="fie
     (forge) => html`<li>${t(`sources.where.${forge}`)}</li>`,
   )}</ul></details></div>`;
 
-function found({ kind, commit, host_key: key }) {
+function found({ kind, commit, digest, host_key: key }) {
   const what = t(`sources.kind.${kind}`);
+  if (kind === "image") return html`<strong>${t("sources.readable_source")}</strong><p><code class="secret">${digest}</code></p>`;
   return html`<strong>${t("sources.readable")}</strong>
     <p>${commit ? html`${what} <code>${commit.slice(0, 10)}</code>` : what}</p>
     ${key && html`<p>${t("sources.new_host_key")} <code class="secret">${key}</code></p>`}`;

@@ -7,17 +7,18 @@ import { askForm } from "/js/shared/ask-form.js";
 import { mayPay } from "/js/shared/billing-tabs.js";
 import { countries, countryName } from "/js/shared/countries.js";
 import { toast } from "/js/shared/toast.js";
+import { vatWords } from "/js/shared/vat-words.js";
 
 const LANGUAGES = { en: "English", ru: "Русский" };
 let view = null;
 
 const path = () => `/projects/${view.project.id}/billing/profile`;
 
-const card = ({ name, address_lines: lines, country, vat_id: vatId, vat_id_checked: checked, invoice_email: email, invoice_locale: locale }) => html`<section class="card stack" data-testid="billing-details">
+const card = ({ name, address_lines: lines, country, vat_id: vatId, vat_id_checked: checked, invoice_email: email, invoice_locale: locale, ...vies }) => html`<section class="card stack" data-testid="billing-details">
   <div class="page-head"><h2>${t("invoices.details")}</h2>${mayPay(view.project) && html`<button class="button small" type="button" data-action="details.edit">${t("invoices.details_edit")}</button>`}</div>
   <div class="pair"><p class="address">${name ? html`<strong>${name}</strong>` : html`<span class="muted">${t("invoices.details_missing")}</span>`}${lines.map((line) => html`<br>${line}`)}
       ${country && html`<br>${countryName(country)}`}</p>
-    <dl class="facts">${vatId && html`<div><dt>${t("invoices.vat_id")}</dt><dd><span class="mono">${vatId}</span>${!checked && html` <span class="hint">${t("invoices.vat_id_unchecked")}</span>`}</dd></div>`}
+    <dl class="facts">${vatId && html`<div><dt>${t("invoices.vat_id")}</dt><dd><span class="mono">${vatId}</span> ${vatWords({ vat_id_checked: checked, ...vies }).map((words) => html`<span class="hint">${words}</span> `)}</dd></div>`}
       <div><dt>${t("invoices.sent_to")}</dt><dd>${email ?? t("invoices.owner_address")}</dd></div>
       <div><dt>${t("invoices.language")}</dt><dd>${LANGUAGES[locale] ?? t("invoices.owner_language")}</dd></div></dl></div></section>`;
 

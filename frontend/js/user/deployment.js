@@ -36,7 +36,7 @@ function outcome(deployment, service) {
 function draw() {
   const { deployment, service, job, part } = view;
   const { restores } = deployment;
-  const url = webAddress(service.url);
+  const url = service.public && webAddress(service.url);
   render(part("crumbs"), html`<a href="/services">${t("nav.services")}</a><a href="/services/${service.id}">${service.name}</a><a href="/services/${service.id}/deployments">${t("service.tab_deployments")}</a>`);
   render(
     part("head"),

@@ -4,11 +4,14 @@ import { chosenProject, get, post, profile } from "/js/core/api.js";
 import { navigate } from "/js/core/app.js";
 import { html, icon, render } from "/js/core/dom.js";
 import { localised, t } from "/js/core/i18n.js";
+import { addonList } from "/js/shared/addons.js";
 import { complete, fieldError, submit, values } from "/js/shared/form.js";
+import { healthActions, healthFields, healthOf } from "/js/shared/health-fields.js";
 import { planFacts, price } from "/js/shared/plans.js";
 import { checkRepository } from "/js/shared/source.js";
 import { appliedCoupon, couponChecked, offerQuote, quoteActions, showQuote } from "/js/user/order-quote.js";
 import { accessActions, accessComplete, accessOf, forgetKey, offerAccess, showAccess } from "/js/user/order-access.js";
+import { KINDS, checkImage, choose, kind, offerKinds, otherComplete, otherSource } from "/js/user/order-source.js";
 import { readVariables, variableActions, variablesEditor } from "/js/shared/variables.js";
 
 const ICONS = { "git-app": "git", "example-python": "python", "example-node": "node", "example-static": "static" };
@@ -65,13 +68,25 @@ function fillSource(template) {
   }
   repo.readOnly = Boolean(template.example);
   view.example = template.example;
-  view.part("access").hidden = Boolean(template.example);
+  view.part("kinds").hidden = Boolean(template.example);
+  showKind();
+}
+
+/** An example is always a repository, whatever was chosen before. */
+function showKind() {
+  const repository = Boolean(view.example) || kind() === "git";
+  view.part("kinds").querySelector("[data-part=other]").hidden = repository;
+  view.part("repository").hidden = !repository;
+  view.form.elements["source.repo_url"].required = repository;
+  view.part("access").hidden = !repository || Boolean(view.example);
+  for (const input of view.part("kinds").querySelectorAll("[data-part=other] input")) input.disabled = repository;
   showAccess();
 }
 
 /** Address, ref, folder and access as the form says them. */
 function source() {
   const given = values(view.form);
+  if (kind() !== "git") return otherSource(given);
   const ref = given["source.ref"].trim();
   return { repo_url: given["source.repo_url"].trim(), ...(ref && { ref }), ...accessOf(given) };
 }
@@ -90,28 +105,40 @@ function priceIn({ currency }) {
     const place = view.part("plans").querySelector(`[data-plan-price="${plan.id}"]`);
     if (place) place.textContent = price(plan, currency);
   }
+  showAddons(currency);
+}
+
+function showAddons(currency) {
+  const list = addonList(view.addons, currency);
+  render(view.part("addons"), list);
+  view.part("addons").hidden = !list;
 }
 
 export async function mount(root, { query, signal }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
-  view = { part, form: root.querySelector("form"), templates: [], plans: [], example: null, appsUrl: "" };
+  view = { part, form: root.querySelector("form"), templates: [], plans: [], addons: [], example: null, appsUrl: "" };
   variablesEditor(part("variables"), []);
+  render(part("health"), healthFields({ health_kind: "http" }));
   offerProjects();
   previewAddress();
-  const [templates, plans] = await Promise.all([
+  const [templates, plans, addons] = await Promise.all([
     get("/templates", {}, signal),
     get("/plans", {}, signal),
-    offerAccess(part("access"), view.form, source),
+    get("/addons", {}, signal),
+    offerAccess(part("access"), view.form, source).then(() => offerKinds(part("kinds"), view.form, ["git", "archive"], showKind)),
     offerQuote(part, view.form, signal, priceIn),
   ]);
-  view.templates = templates.items;
+  view.templates = templates.items.filter(({ kind: made }) => made !== "stack");
   view.appsUrl = templates.apps_url;
+  if (templates.abilities.includes("images")) offerKinds(part("kinds"), view.form, KINDS, showKind);
   // The name may have been typed before the catalogue came.
   previewAddress();
-  const chosen = templates.items.find(({ id }) => id === query.template) ?? templates.items[0];
-  render(part("templates"), templates.items.map((template) => templateCard(template, chosen)));
+  const chosen = view.templates.find(({ id }) => id === query.template) ?? view.templates[0];
+  render(part("templates"), view.templates.map((template) => templateCard(template, chosen)));
   view.plans = plans.items.filter(({ prices }) => prices.length);
   render(part("plans"), view.plans.map(planCard));
+  view.addons = addons.items;
+  showAddons();
   if (chosen) fillSource(chosen);
   await showQuote();
 }
@@ -128,18 +155,20 @@ async function send(form) {
   };
   // An example knows its source; naming it would only repeat what the catalogue says.
   if (!view.example) order.source = source();
-  const health = given.health_path.trim();
-  if (health) order.health_path = health;
+  Object.assign(order, healthOf(given));
   const { deployment_id: deployment } = await post("/orders", order);
   forgetKey();
   await navigate(`/deployments/${deployment}`);
 }
 
 export const actions = {
+  ...healthActions,
   ...variableActions,
   ...accessActions,
   ...quoteActions,
   "order.template": (input) => fillSource(view.templates.find(({ id }) => id === input.value)),
+  "order.kind": (input) => choose(input.value),
+  "order.check": checkImage,
   "order.name": (input) => {
     const name = input.value.trim();
     fieldError(view.form, "name", nameProblem(name));
@@ -152,7 +181,7 @@ export const actions = {
   },
   "order.submit": async (form) => {
     check(form);
-    if (!complete(form) || !(view.example || accessComplete()) || !(await couponChecked())) return;
+    if (!complete(form) || !(view.example || (kind() === "git" ? accessComplete() : otherComplete())) || !(await couponChecked())) return;
     await submit(form, () => send(form));
   },
 };

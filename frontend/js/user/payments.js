@@ -2,10 +2,12 @@
 
 import { chooseProject, get, profile } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
-import { html, pages, render, repeat, scene, since, webAddress } from "/js/core/dom.js";
+import { html, icon, pages, render, repeat, scene, since, webAddress } from "/js/core/dom.js";
 import { dateTime, t } from "/js/core/i18n.js";
 import { billingTabs, mayPay } from "/js/shared/billing-tabs.js";
 import { sheet } from "/js/shared/dialog.js";
+import { download } from "/js/shared/download.js";
+import { busily } from "/js/shared/invoice-parts.js";
 import { amount } from "/js/shared/money.js";
 import { fact, isOpen, paidWith, refusal, stateBadge } from "/js/shared/payment-parts.js";
 import { actions as automaticActions, showAutomatic } from "/js/user/auto-top-up.js";
@@ -61,7 +63,8 @@ function receipt(payment) {
       ${fact(t("payments.number"), html`<span class="mono">${payment.id}</span>`)}
     </dl>
     <p class="hint">${t("payments.receipt_hint")}</p>
-    <div class="row dialog-buttons"><button class="button" type="button" data-action="payments.close">${t("payments.close")}</button></div></div>`;
+    <div class="row dialog-buttons"><button class="button primary" type="button" data-action="payments.paper" data-id="${payment.id}" data-testid="receipt-pdf">${icon("down")}PDF</button>
+      <button class="button" type="button" data-action="payments.close">${t("payments.close")}</button></div></div>`;
 }
 
 const say = (tone, title, text) => html`<div class="callout" data-tone="${tone}" role="status" data-testid="payment-returned"><strong>${title}</strong>${text && html`<p>${text}</p>`}</div>`;
@@ -127,5 +130,7 @@ export const actions = {
   "payments.receipt": async ({ dataset }) => {
     sheet(receipt(view.items.find(({ id }) => id === dataset.id)), "receipt-sheet");
   },
+  "payments.paper": (button) =>
+    busily(button, () => download(`${view.path}/payments/${button.dataset.id}/receipt`, {}, `receipt-${button.dataset.id}.pdf`)),
   "payments.close": async (button) => button.closest("dialog").close(),
 };

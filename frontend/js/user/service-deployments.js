@@ -3,8 +3,10 @@
 import { get } from "/js/core/api.js";
 import { badge, html, icon, pages, render, since } from "/js/core/dom.js";
 import { duration, known, t } from "/js/core/i18n.js";
+import { isMember } from "/js/shared/may.js";
 import { inShort, reasonOfDeployment } from "/js/shared/reasons.js";
 import { mayRollBack, rollbackAction, rollbackData, rollbackTexts, stateOf } from "/js/shared/rollback.js";
+import { diffActions, diffPart } from "/js/user/release-diff.js";
 
 let view = null;
 
@@ -29,7 +31,7 @@ function show({ items, next }) {
     view.root,
     html`${deploymentTable(items, view.service, { restorable: true })}
       ${next && html`<button class="button" type="button" data-action="deployments.more">${t("list.more")}</button>`}
-      ${!next && items.length > 1 && html`<p class="hint">${t("releases.kept")}</p>`}`,
+      ${!next && items.length > 1 && html`<p class="hint">${t("releases.kept")}</p>`}${isMember(view.service) && diffPart(items)}`,
   );
 }
 
@@ -45,5 +47,6 @@ export async function open(root, { service, signal }) {
 
 export const actions = {
   ...rollbackAction,
+  ...diffActions,
   "deployments.more": () => view.list.more(),
 };

@@ -6,10 +6,11 @@ import { loadTexts, t } from "/js/core/i18n.js";
 import { copy } from "/js/shared/copy.js";
 import { ask } from "/js/shared/dialog.js";
 import { complete, submit, values } from "/js/shared/form.js";
-import { mayDeploy } from "/js/shared/may.js";
+import { isMember, mayDeploy } from "/js/shared/may.js";
 import { toast } from "/js/shared/toast.js";
 import { followJob } from "/js/shared/voyage.js";
 import { domainCard } from "/js/user/domain-card.js";
+import { portActions, showPort } from "/js/user/service-port.js";
 
 const SECONDS = 5;
 let view = null;
@@ -65,10 +66,11 @@ export async function open(root, { service, signal }) {
     root,
     html`${withoutHttps(setup)}${view.may && adding()}
       <div class="stack" data-part="list" data-testid="domains"></div>
-      <button class="button" type="button" data-part="more" data-action="domains.more" hidden>${t("list.more")}</button>`,
+      <button class="button" type="button" data-part="more" data-action="domains.more" hidden>${t("list.more")}</button>
+      <div data-part="port"></div>`,
   );
   view.list = pages({ load: (page) => get(path, page, signal), show, signal, seconds: SECONDS });
-  await view.list.reload();
+  await Promise.all([view.list.reload(), isMember(service) && showPort(part("port"), service, view.may, signal)]);
 }
 
 const at = (element) => `/domains/${element.closest("[data-domain]").dataset.domain}`;
@@ -85,6 +87,7 @@ async function provide(form) {
 }
 
 export const actions = {
+  ...portActions,
   "domains.add": (form) =>
     complete(form) &&
     submit(form, async () => {

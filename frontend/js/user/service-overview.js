@@ -3,13 +3,16 @@
 import { get } from "/js/core/api.js";
 import { html, pages, render, since, webAddress } from "/js/core/dom.js";
 import { dateTime, localised, t } from "/js/core/i18n.js";
+import { healthSaid } from "/js/shared/health-fields.js";
 import { isMember } from "/js/shared/may.js";
 import { amount } from "/js/shared/money.js";
 import { planFacts, price } from "/js/shared/plans.js";
 import { hourly } from "/js/shared/rates.js";
+import { newestEvents, timeline } from "/js/shared/timeline.js";
 import { deploymentTable } from "/js/user/service-deployments.js";
 
 const RECENT = 3;
+const EVENTS = 8;
 
 let view = null;
 
@@ -26,6 +29,14 @@ function repository({ repo_url: address }) {
   return webAddress(address) ? html`<a href="${address}" target="_blank" rel="noopener">${shown}</a>` : shown;
 }
 
+/** Where the code comes from; of an archive there is no more to say than that it was uploaded. */
+function origin(source) {
+  if (source.kind === "image") return fact("order.image", html`<code>${source.image}</code>`);
+  if (source.kind !== "git") return "";
+  return html`${fact("order.repository", html`${repository(source)}${source.root && html`<br><code>${source.root}</code>`}`)}
+    ${fact("order.ref", source.ref ? html`<code>${source.ref}</code>` : t("order.default_branch"))}`;
+}
+
 function costs({ currency, services }) {
   const [now, month] = services.length
     ? [services[0], amount(services.reduce((sum, one) => sum + one.this_month, 0), currency)]
@@ -35,19 +46,19 @@ function costs({ currency, services }) {
 }
 
 function draw() {
-  const { root, service, plan, recent, forecast } = view;
+  const { root, service, plan, recent, forecast, events } = view;
   render(
     root,
     html`<div class="pair">
       <div class="card stack"><h2>${t("overview.live")}</h2>${release(service.live_deployment)}</div>
       <div class="card stack"><h2>${t("overview.facts")}</h2><dl class="facts">
-        ${fact("order.repository", html`${repository(service.source)}${service.source.root && html`<br><code>${service.source.root}</code>`}`)}
-        ${fact("order.ref", service.source.ref ? html`<code>${service.source.ref}</code>` : t("order.default_branch"))}
+        ${origin(service.source)}
         ${fact("order.plan", plan ? html`${localised(plan.title)} · ${price(plan)}<br><span class="hint">${planFacts(plan)}</span>` : "…")}
         ${forecast && fact("overview.costs", costs(forecast))}
-        ${fact("order.health_path", html`<code>${service.health_path ?? "/"}</code>`)}
+        ${fact("order.health_kind", healthSaid(service))}
         ${fact("services.created", dateTime(service.created_at))}</dl></div></div>
-      ${recent.length > 0 && html`<h2>${t("overview.recent")}</h2>${deploymentTable(recent, service)}`}`,
+      ${recent.length > 0 && html`<h2>${t("overview.recent")}</h2>${deploymentTable(recent, service)}`}
+      ${events.length > 0 && html`<h2>${t("overview.events")}</h2>${timeline(events)}`}`,
   );
 }
 
@@ -55,8 +66,12 @@ function draw() {
 const costsOf = async (service, signal) =>
   isMember(service) ? get(`/projects/${service.project_id}/billing/forecast`, { service_id: service.id }, signal).catch(() => null) : null;
 
+async function loadEvents(mine) {
+  mine.events = await newestEvents(mine.service, EVENTS, mine.signal).catch(() => mine.events);
+}
+
 export async function open(root, { service, signal }) {
-  view = { root, service, signal, plan: null, recent: [], forecast: null };
+  view = { root, service, signal, plan: null, recent: [], forecast: null, events: [] };
   draw();
   const load = (page) => get(`/services/${service.id}/deployments`, page, signal);
   const show = ({ items }) => {
@@ -67,6 +82,7 @@ export async function open(root, { service, signal }) {
     get("/plans", {}, signal),
     costsOf(service, signal),
     pages({ load, show, signal, size: RECENT }).reload(),
+    loadEvents(view),
   ]);
   view.forecast = forecast;
   view.plan = plans.items.find(({ id }) => id === view.service.plan_id);
@@ -81,6 +97,7 @@ export function changed(service) {
   if (!mine.root.isConnected) return;
   draw();
   if (!another) return;
+  loadEvents(mine).then(() => mine === view && mine.root.isConnected && draw());
   costsOf(service, mine.signal).then((forecast) => {
     if (mine !== view || mine.service !== service) return;
     mine.forecast = forecast;

@@ -7,10 +7,12 @@ import { copy } from "/js/shared/copy.js";
 import { ask } from "/js/shared/dialog.js";
 import { submit, values } from "/js/shared/form.js";
 import { toast } from "/js/shared/toast.js";
+import * as previews from "/js/user/service-previews.js";
+import * as statuses from "/js/user/service-statuses.js";
 
 const FORGES = ["github", "gitlab", "gitea", "bitbucket"];
 // How badges are coloured; the words are the delivery's own.
-const TONES = { deployed: "succeeded", ping: "up", ignored: "superseded", refused: "failed" };
+const TONES = { deployed: "succeeded", removed: "superseded", ping: "up", ignored: "superseded", refused: "failed" };
 let view = null;
 
 const copyable = (label, value, testid) => html`<div class="field"><span class="label">${label}</span>
@@ -89,14 +91,16 @@ export async function open(root, { service, signal }) {
   view = { root, path, push };
   render(
     root,
-    html`<div data-part="webhook"></div>${watched(push)}<div data-part="hook"></div>
+    html`<div data-part="webhook"></div>${watched(push)}<div data-part="previews"></div><div data-part="statuses"></div><div data-part="hook"></div>
       <section class="stack" aria-labelledby="deliveries-title"><h2 id="deliveries-title">${t("push.deliveries")}</h2><div class="stack" data-part="deliveries"></div></section>`,
   );
   draw();
   const place = root.querySelector("[data-part=deliveries]");
   const load = (page) => get(`${path}/deliveries`, page, signal);
   view.list = pages({ load, show: (shown) => render(place, history(shown)), signal });
-  await view.list.reload();
+  const parts = { previews, statuses };
+  const opened = Object.entries(parts).map(([name, part]) => part.open(root.querySelector(`[data-part=${name}]`), { service, signal }));
+  await Promise.all([view.list.reload(), ...opened]);
 }
 
 async function reload() {
@@ -137,6 +141,8 @@ async function saveWatched(form) {
 }
 
 export const actions = {
+  ...previews.actions,
+  ...statuses.actions,
   "push.copy": async (button) => {
     await copy(button.dataset.value);
     toast(t("push.copied"));

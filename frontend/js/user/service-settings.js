@@ -4,6 +4,7 @@ import { get, patch, post } from "/js/core/api.js";
 import { html, icon, render } from "/js/core/dom.js";
 import { loadTexts, localised, t } from "/js/core/i18n.js";
 import { complete, submit, values } from "/js/shared/form.js";
+import { healthActions, healthFields, healthOf } from "/js/shared/health-fields.js";
 import { planFacts, price } from "/js/shared/plans.js";
 import { quoteBill } from "/js/shared/quote.js";
 import { toast } from "/js/shared/toast.js";
@@ -19,9 +20,10 @@ export async function open(root, { service, signal, asked }) {
     html`<form class="card stack" data-action="settings.save" data-testid="settings-form" novalidate>
       <h2>${t("service.tab_settings")}</h2>
       <div class="callout" data-tone="bad" role="alert" data-form-error hidden></div>
-      <div class="field"><label for="health_path">${t("order.health_path")}</label>
-        <input class="input mono" id="health_path" name="health_path" maxlength="200" pattern="/.*" value="${service.health_path ?? ""}" placeholder="/" spellcheck="false" aria-describedby="health-hint">
-        <p class="hint" id="health-hint">${t("order.health_hint")}</p></div>
+      ${healthFields(service)}
+      <div class="field"><label for="release_command">${t("settings.release_command")}</label>
+        <textarea class="input mono" id="release_command" name="release_command" rows="2" maxlength="4000" spellcheck="false" placeholder="python manage.py migrate" aria-describedby="release-hint">${service.release_command ?? ""}</textarea>
+        <p class="hint" id="release-hint">${t("settings.release_hint")}</p></div>
       <div class="field"><label for="plan_id">${t("order.plan")}</label>
         <select class="input" id="plan_id" name="plan_id" data-action="settings.plan">${plans.items.map(option)}</select></div>
       <div class="stack tight" data-part="quote" data-testid="quote" aria-live="polite"></div>
@@ -52,7 +54,8 @@ async function showQuote() {
 async function save() {
   const given = values(view.form);
   await patch(`/services/${view.id}`, {
-    health_path: given.health_path.trim() || "/",
+    ...healthOf(given),
+    release_command: given.release_command.trim() || null,
     plan_id: given.plan_id,
   });
   toast(t("settings.saved"));
@@ -67,6 +70,7 @@ function saveThen(form, then) {
 }
 
 export const actions = {
+  ...healthActions,
   "settings.plan": () => showQuote(),
   "settings.save": (form) => saveThen(form, view.asked),
   "settings.redeploy": () =>

@@ -8,6 +8,8 @@ import { complete, submit, values } from "/js/shared/form.js";
 import { checkResult, copyKey, keyBox } from "/js/shared/source-access.js";
 import { checkRepository, isSsh } from "/js/shared/source.js";
 import { toast } from "/js/shared/toast.js";
+import { KINDS, kindChoice } from "/js/user/order-source.js";
+import { archivePlace, containerActions, containerParts, imagePlace, mountContainers } from "/js/user/service-image.js";
 
 let view = null;
 
@@ -15,7 +17,7 @@ const place = ({ repo_url: url, ref, root }) => html`<form class="card stack" da
   <h2>${t("service.tab_source")}</h2>
   <div class="callout" data-tone="bad" role="alert" data-form-error hidden></div>
   <div class="field"><label for="repo_url">${t("order.repository")}</label>
-    <input class="input" id="repo_url" name="source.repo_url" inputmode="url" required value="${url}" autocapitalize="off" spellcheck="false" aria-describedby="repo-hint">
+    <input class="input" id="repo_url" name="source.repo_url" inputmode="url" required value="${url ?? ""}" autocapitalize="off" spellcheck="false" aria-describedby="repo-hint">
     <p class="hint" id="repo-hint">${t("sources.repository_hint")}</p></div>
   <div class="pair">
     <div class="field"><label for="ref">${t("order.ref")} <span class="muted">${t("form.optional")}</span></label>
@@ -73,10 +75,23 @@ const read = () => get(`/services/${view.id}/source`);
 const path = (rest) => `/services/${view.id}/source/${rest}`;
 
 export async function open(root, { service, signal, asked }) {
-  const [source] = await Promise.all([get(`/services/${service.id}/source`, {}, signal), loadTexts("sources")]);
-  render(root, html`${place(source)}<div data-access></div>`);
-  view = { id: service.id, form: root.querySelector("form"), access: root.querySelector("[data-access]"), asked, source: null };
-  drawAccess(source);
+  const [source, { abilities }] = await Promise.all([get(`/services/${service.id}/source`, {}, signal), get("/templates", {}, signal), loadTexts("sources")]);
+  const kinds = KINDS.filter((kind) => kind !== "image" || abilities.includes("images"));
+  view = { id: service.id, root, asked, signal, source, kinds, containers: abilities.includes("images") };
+  draw(source.kind);
+}
+
+/** The page for a kind of source, which is the service's own once something is saved or uploaded. */
+function draw(kind) {
+  const { root, id, source, asked, signal } = view;
+  const places = { git: place, image: imagePlace, archive: archivePlace };
+  render(root, html`<form>${kindChoice(kind, view.kinds, "source.kind")}</form>${places[kind](source)}<div class="stack" data-access></div>${view.containers && containerParts({ ...source, kind })}`);
+  Object.assign(view, { form: root.querySelector("form.card"), access: root.querySelector("[data-access]") });
+  if (kind === "git" && source.repo_url) drawAccess(source);
+  mountContainers(root, { id, kind, asked, signal, reload: async () => {
+    view.source = await read();
+    draw(view.source.kind);
+  } });
 }
 
 const result = (markup) => render(view.form.querySelector("[data-part=result]"), markup);
@@ -111,6 +126,11 @@ const sure = (what) => ask({ title: t(`sources.${what}_title`), text: t(`sources
 
 export const actions = {
   ...copyKey,
+  ...containerActions,
+  "source.kind": (input) => {
+    draw(input.value);
+    view.root.querySelector("[name='source.kind']:checked").focus();
+  },
   "source.save": (form) => saveThen(form, view.asked),
   "source.redeploy": () =>
     saveThen(view.form, async () => {

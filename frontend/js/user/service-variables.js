@@ -33,8 +33,20 @@ async function save() {
   toast(t("variables.saved"));
 }
 
+/** A stored value comes from the server, which wants to know who asks and writes it down. */
+async function reveal(button, event) {
+  const field = button.parentElement.querySelector("[data-value]");
+  const { stored } = button.closest("[data-row]").dataset;
+  if (stored !== undefined && field.value === "" && field.type === "password") {
+    const { value } = await post(`/services/${view.id}/variables/reveal`, { name: stored });
+    field.value = value;
+  }
+  variableActions["variables.reveal"](button, event);
+}
+
 export const actions = {
   ...variableActions,
+  "variables.reveal": reveal,
   "service_variables.save": (form) => submit(form, save),
   "service_variables.redeploy": () =>
     submit(view.form, async () => {

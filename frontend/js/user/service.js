@@ -11,10 +11,13 @@ import { explained, reasonOfService } from "/js/shared/reasons.js";
 import { toast } from "/js/shared/toast.js";
 import { cancelAction, followJob } from "/js/shared/voyage.js";
 
-const TABS = ["overview", "deployments", "logs", "variables", "source", "push", "domains", "settings"];
+const TABS = ["overview", "deployments", "processes", "logs", "metrics", "console", "variables", "storage", "backups", "source", "push", "domains", "cron", "settings"];
 // What an administrator sees of a service of others, and a viewer; the rest is for those who change it.
-const PUBLIC_TABS = ["overview", "deployments", "logs", "domains"];
+const PUBLIC_TABS = ["overview", "deployments", "processes", "logs", "metrics", "domains"];
+// How the app does; the other tabs set it up.
+const RUNNING_TABS = ["overview", "deployments", "processes", "logs", "metrics", "console"];
 const SECONDS = 4;
+const TROUBLES = { crashed: "crashed", running: "partly" };
 let view = null;
 
 const verb = (name, iconName, { primary = false, busy = false } = {}) =>
@@ -36,15 +39,17 @@ function verbs({ status, active_job_id: busy, live_deployment: live, suspended_a
 const standsStill = ({ project_id: project }) => html`<div class="callout" data-tone="bad" data-testid="suspended" role="status"><strong>${t("service.is_suspended")}</strong>
   <p>${t("service.suspended_text")}</p><p><a href="/billing?project=${project}">${t("service.to_billing")}</a></p></div>`;
 
-const trouble = (service) => html`<div class="callout" data-tone="bad" role="status"><strong>${t(`service.is_${service.status === "crashed" ? "crashed" : "failed"}`)}</strong>
-    ${explained(reasonOfService(service))}${service.active_job_id === null && html`<p><a href="/services/${service.id}/logs">${t("service.see_logs")}</a>${service.status === "failed" && mayDeploy(service) && html` · <a href="/services/${service.id}/source">${t("service.change_source")}</a>`}</p>`}</div>`;
+const trouble = (service) => html`<div class="callout" data-tone="${service.status === "running" ? "warn" : "bad"}" role="status"><strong>${t(`service.is_${TROUBLES[service.status] ?? "failed"}`)}</strong>
+    ${explained(reasonOfService(service))}${service.active_job_id === null && html`<p><a href="/services/${service.id}/logs">${t("service.see_logs")}</a>${service.status === "failed" && !service.preview && mayDeploy(service) && html` · <a href="/services/${service.id}/source">${t("service.change_source")}</a>`}</p>`}</div>`;
 
 function head(service) {
-  const url = webAddress(service.url);
+  const url = service.public && webAddress(service.url);
   const open = url && service.status === "running";
   return html`<div class="page-head">
     <div class="stack tight">
       <div class="row"><h1>${service.name}</h1><span data-testid="status">${badge(service.suspended_at ? "suspended" : service.status)}</span></div>
+      ${service.preview && html`<p class="hint" data-testid="preview-of">${t("service.preview_of", service.preview)} <a href="/services/${service.preview.of}">${service.preview.of_name}</a></p>`}
+      ${service.stack && html`<p class="hint"><a href="/stacks/${service.stack.id}" data-testid="stack-of">${t("service.stack_of", service.stack)}</a></p>`}
       ${url && html`<a class="mono" href="${url}" target="_blank" rel="noopener">${url.replace(/^https?:\/\//, "")}</a>`}
     </div>
     <div class="row verbs">${mayDeploy(service) && verbs(service)}
@@ -54,26 +59,31 @@ function head(service) {
   ${service.suspended_at ? standsStill(service) : service.status_reason && trouble(service)}`;
 }
 
-const tabsOf = (service) => (mayDeploy(service) ? TABS : PUBLIC_TABS);
+// A preview follows its pull request: it has neither source nor webhook of its own.
+const tabsOf = (service) => (mayDeploy(service) ? TABS : PUBLIC_TABS).filter((tab) => !service.preview || !["source", "push"].includes(tab));
 
-const tabs = (service, current) => tabsOf(service).map((tab) => {
-  const href = `/services/${service.id}${tab === "overview" ? "" : `/${tab}`}`;
-  return html`<a href="${href}" ${tab === current && html`aria-current="page"`}>${t(`service.tab_${tab}`)}</a>`;
-});
+function tabs(service, current, open) {
+  const link = (tab) => {
+    const href = `/services/${service.id}${tab === "overview" ? "" : `/${tab}`}`;
+    return html`<a href="${href}" ${tab === current && html`aria-current="page"`}>${t(`service.tab_${tab}`)}</a>`;
+  };
+  const group = (name, those) => html`<div class="section-group"><span class="eyebrow">${t(`service.sections_${name}`)}</span>${those.map(link)}</div>`;
+  const all = tabsOf(service);
+  return html`<button class="button sections-button" type="button" aria-expanded="${String(open)}" data-action="service.sections" data-testid="sections">${icon("menu")}${t(`service.tab_${current}`)}</button>
+    <div class="section-groups">${group("running", all.filter((tab) => RUNNING_TABS.includes(tab)))}${group("setup", all.filter((tab) => !RUNNING_TABS.includes(tab)))}</div>`;
+}
 
-/** On a phone the tabs scroll, and the one that is open may lie outside. */
-function showOpenTab() {
+/** On a narrow screen the tabs are a menu. */
+function openSections(open) {
   const bar = view.part("tabs");
-  const current = bar.querySelector("[aria-current]");
-  if (!current) return;
-  const [all, open] = [bar, current].map((one) => one.getBoundingClientRect());
-  bar.scrollLeft += open.left - all.left - (all.width - open.width) / 2;
+  bar.toggleAttribute("data-open", open);
+  render(bar, tabs(view.service, view.tab, open));
 }
 
 function draw() {
   const { part, service, tab } = view;
   render(part("head"), head(service));
-  render(part("tabs"), tabs(service, tab));
+  render(part("tabs"), tabs(service, tab, part("tabs").hasAttribute("data-open")));
   view.name(service.name);
   view.module?.changed?.(service);
 }
@@ -132,8 +142,8 @@ async function openTab(wanted) {
   place.replaceChildren(root);
   offer(module.actions ?? {}, controller.signal);
   view.module = module;
+  view.part("tabs").removeAttribute("data-open");
   draw();
-  showOpenTab();
   await module.open(root, { service: view.service, signal: controller.signal, asked });
 }
 
@@ -154,7 +164,11 @@ export async function mount(root, { params, signal, name }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   view = { part, signal, name, id: params.id, tab, service: null, following: null };
   signal.addEventListener("abort", () => view.leaveTab?.());
-  window.addEventListener("resize", showOpenTab, { signal });
+  part("tabs").addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape" || !part("tabs").hasAttribute("data-open")) return;
+    openSections(false);
+    part("tabs").querySelector("button").focus();
+  }, { signal });
   await reload();
   repeat(() => reload().catch(() => {}), SECONDS, signal);
   await openTab(tab);
@@ -176,6 +190,7 @@ const act = (action) => async () => {
 
 export const actions = {
   ...cancelAction,
+  "service.sections": () => openSections(!view.part("tabs").hasAttribute("data-open")),
   "service.start": act("start"),
   "service.stop": act("stop"),
   "service.restart": act("restart"),

@@ -43,7 +43,7 @@ function form(given) {
 const bank = (to) => html`<section class="card stack" data-testid="bank-instructions"><h2>${t("payments.bank")}</h2>
   <p>${t("payments.bank_text")}</p>
   <dl class="facts">
-    ${fact(t("payments.bank_reference"), html`<strong class="mono">${to.reference}</strong> <button class="button small" type="button" data-action="topup.copy" data-text="${to.reference}">${t("payments.copy")}</button>`)}
+    ${to.reference && fact(t("payments.bank_reference"), html`<strong class="mono">${to.reference}</strong> <button class="button small" type="button" data-action="topup.copy" data-text="${to.reference}">${t("payments.copy")}</button>`)}
     ${fact(t("payments.bank_recipient"), to.recipient)}
     ${fact(t("payments.bank_account"), html`<span class="mono">${to.account}</span> <button class="button small" type="button" data-action="topup.copy" data-text="${to.account}">${t("payments.copy")}</button>`)}
     ${fact(t("payments.bank_code"), to.bank_code)}

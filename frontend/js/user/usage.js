@@ -3,7 +3,8 @@
 import { get } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
 import { html, icon, render, repeat, scene } from "/js/core/dom.js";
-import { clock, currentLanguage, dateTime, known, localised, number, t } from "/js/core/i18n.js";
+import { bytes, clock, currentLanguage, dateTime, known, number, t } from "/js/core/i18n.js";
+import { meterName, priceOf, quantityOf } from "/js/shared/addons.js";
 import { billingTabs } from "/js/shared/billing-tabs.js";
 import { sheet } from "/js/shared/dialog.js";
 import { download } from "/js/shared/download.js";
@@ -11,6 +12,7 @@ import { busily, day } from "/js/shared/invoice-parts.js";
 import { amount } from "/js/shared/money.js";
 import { COLOURS, stackedBars } from "/js/shared/plot.js";
 import { hourly } from "/js/shared/rates.js";
+import { traffic, trafficDays } from "/js/user/usage-traffic.js";
 
 const SECONDS = 60;
 const AT_ONCE = 20;
@@ -21,7 +23,8 @@ let view = null;
 const shortDay = (iso) => new Date(iso).toLocaleDateString(currentLanguage(), { day: "numeric", month: "short", timeZone: "UTC" });
 const isoDay = (moment) => moment.toISOString().slice(0, 10);
 const hours = (seconds) => number(seconds / 3600, { style: "unit", unit: "hour", maximumFractionDigits: 2 });
-const planTitle = (id) => localised(view.plans.get(id)) || id;
+const itemName = (one) => meterName(one, view.titles);
+const times = ({ quantity, unit }) => (unit ? quantityOf(quantity, unit) : quantity !== 1 && `× ${number(quantity)}`);
 
 const tile = (name, figure, hint, testid) => html`<section class="card tile" data-testid="${testid}"><h2 class="eyebrow">${t(name)}</h2>
   <strong class="figure">${figure}</strong><p class="hint">${hint}</p></section>`;
@@ -61,8 +64,8 @@ const serviceTable = ({ services, currency, gross }) => html`<div class="table-s
   <tbody>${services.map((one) => html`<tr><th scope="row">${serviceName(one.service)}</th><td class="amount">${hours(one.seconds)}</td><td class="amount">${amount(one.gross, currency)}</td></tr>`)}</tbody>
   <tfoot><tr><th scope="row">${t("usage.total")}</th><td></td><td class="amount">${amount(gross, currency)}</td></tr></tfoot></table></div>`;
 
-const chargeRow = (one) => html`<tr data-testid="charge-row"><td class="date"><time datetime="${one.day}">${shortDay(one.day)}</time></td><th scope="row">${one.service.name}<span class="hint cut">${planTitle(one.plan_id)}</span></th>
-  <td class="amount time">${hours(one.seconds)}</td>
+const chargeRow = (one) => html`<tr data-testid="charge-row"><td class="date"><time datetime="${one.day}">${shortDay(one.day)}</time></td><th scope="row">${one.service.name}<span class="hint cut">${[itemName(one), times(one)].filter(Boolean).join(" · ")}</span></th>
+  <td class="amount time">${one.seconds !== 0 && hours(one.seconds)}</td>
   <td class="amount">${amount(one.gross, one.currency)}${!one.posted_at && html`<span class="hint cut">${t("usage.open")}</span>`}</td>
   <td><button class="button small" type="button" data-action="usage.trace" data-id="${one.id}" aria-label="${t("usage.trace_of", { service: one.service.name, day: day(one.day) })}">${t("usage.trace")}</button></td></tr>`;
 
@@ -79,8 +82,8 @@ function draw() {
   render(
     view.part("spending"),
     it.charges.length
-      ? [html`<section class="card stack">${plot(it)}</section>`, serviceTable(it), chargeTable(newest.slice(0, view.shown))]
-      : nothing(),
+      ? [html`<section class="card stack">${plot(it)}</section>`, serviceTable(it), chargeTable(newest.slice(0, view.shown)), traffic(view.forecast, it)]
+      : [nothing(), traffic(view.forecast, it)],
   );
   view.part("more").hidden = newest.length <= view.shown;
 }
@@ -90,7 +93,7 @@ async function load() {
     get(`${view.path}/forecast`, {}, view.signal),
     get(`${view.path}/usage`, view.filters, view.signal),
   ]);
-  view.it = it;
+  Object.assign(view, { it, forecast });
   render(view.part("tiles"), tiles(forecast));
   offerServices(it);
   view.root.querySelector("[name=since]").value = view.filters.since || it.since;
@@ -111,9 +114,9 @@ export async function mount(root, { query, signal }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   if (!project) return render(part("spending"), nothing());
   const filters = { since: query.since ?? "", until: query.until ?? "", service_id: query.service_id ?? "" };
-  view = { root, part, signal, filters, shown: AT_ONCE, path: `/projects/${project.id}/billing`, plans: new Map(), it: null };
-  const { items } = await get("/plans", {}, signal);
-  view.plans = new Map(items.map(({ id, title }) => [id, title]));
+  view = { root, part, signal, filters, shown: AT_ONCE, path: `/projects/${project.id}/billing`, titles: new Map(), it: null, forecast: null };
+  const lists = await Promise.all([get("/plans", {}, signal), get("/addons", {}, signal)]);
+  view.titles = new Map(lists.flatMap(({ items }) => items.map(({ id, title }) => [id, title])));
   await load();
   repeat(() => load().catch(() => {}), SECONDS, signal);
 }
@@ -125,15 +128,28 @@ const piece = (one) => html`<tr><td>${clock(one.from_at)} – ${clock(one.to_at)
 
 const origin = (it) => html`<div class="stack"><h2 id="sheet-title">${t("usage.trace_of", { service: it.service.name, day: day(it.day) })}</h2>
   <dl class="facts">
-    <div><dt>${t("usage.plan")}</dt><dd>${planTitle(it.plan_id)} · ${t("usage.a_month", { amount: amount(it.month_minor, it.currency) })}</dd></div>
-    <div><dt>${t("usage.time")}</dt><dd>${hours(it.seconds)}</dd></div>
+    <div><dt>${t("usage.what")}</dt><dd>${itemName(it)}</dd></div>
+    ${times(it) && html`<div><dt>${t("usage.amount_of")}</dt><dd>${times(it)}</dd></div>`}
+    <div><dt>${t("usage.price")}</dt><dd>${priceIn(it)}</dd></div>
+    ${it.seconds !== 0 && html`<div><dt>${t("usage.time")}</dt><dd>${hours(it.seconds)}</dd></div>`}
     <div><dt>${t("usage.cost")}</dt><dd>${amount(it.gross, it.currency)}${it.tax !== 0 && html` <span class="hint">${t("usage.of_it_tax", { amount: amount(it.tax, it.currency) })}</span>`}</dd></div>
     <div><dt>${t("usage.posted")}</dt><dd>${it.posted_at ? dateTime(it.posted_at) : t("usage.open")}</dd></div></dl>
-  <div class="table-scroll"><table class="table"><caption class="eyebrow">${t("usage.pieces")}</caption>
-    <thead><tr><th scope="col">${t("usage.when")}</th><th scope="col" class="amount">${t("usage.time")}</th><th scope="col">${t("usage.cause")}</th></tr></thead>
-    <tbody>${it.records.map(piece)}</tbody></table></div>
-  <p class="hint">${t("usage.rounding")}</p>
+  ${it.traffic ? behind(it.traffic) : pieces(it.records)}
   <form class="row dialog-buttons" method="dialog"><button class="button primary" type="submit">${icon("close")}${t("usage.close")}</button></form></div>`;
+
+const pieces = (records) => html`<div class="table-scroll"><table class="table"><caption class="eyebrow">${t("usage.pieces")}</caption>
+    <thead><tr><th scope="col">${t("usage.when")}</th><th scope="col" class="amount">${t("usage.time")}</th><th scope="col">${t("usage.cause")}</th></tr></thead>
+    <tbody>${records.map(piece)}</tbody></table></div>
+  <p class="hint">${t("usage.rounding")}</p>`;
+
+const behind = (it) => html`<dl class="facts"><div><dt>${t("usage.used")}</dt><dd>${bytes(it.used_bytes)}</dd></div>
+  <div><dt>${t("usage.included")}</dt><dd>${bytes(it.included_bytes)}</dd></div></dl>${trafficDays(it.days)}`;
+
+function priceIn(it) {
+  const price = amount(it.month_minor, it.currency);
+  if (it.unit) return priceOf({ id: it.addon_id, unit: it.unit }, price);
+  return t(it.quantity === 1 ? "usage.a_month" : "usage.each", { amount: price });
+}
 
 export const actions = {
   "usage.filter": (field) => {

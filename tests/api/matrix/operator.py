@@ -4,6 +4,8 @@ from tests.api.matrix.rows import ADMINISTRATORS, STAFF, Row
 
 ROWS: dict[str, Row] = {
     "admin_overview": STAFF,
+    "admin_backups_get": STAFF,
+    "admin_metrics": STAFF,
     "admin_services_list": STAFF,
     "admin_jobs_list": STAFF,
     "admin_domains_list": STAFF,
@@ -29,6 +31,12 @@ ROWS: dict[str, Row] = {
     "admin_dunning_override": ADMINISTRATORS,
     "admin_dunning_override_lift": ADMINISTRATORS,
     "admin_dunning_rules": ADMINISTRATORS,
+    "admin_nodes_list": ADMINISTRATORS,
+    "admin_nodes_get": ADMINISTRATORS,
+    "admin_nodes_set_availability": ADMINISTRATORS,
+    "admin_nodes_set_labels": ADMINISTRATORS,
+    "admin_nodes_delete": ADMINISTRATORS,
+    "admin_nodes_join_order": ADMINISTRATORS,
     "admin_letters_list": ADMINISTRATORS,
     "admin_letters_get": ADMINISTRATORS,
     "admin_letters_retry": ADMINISTRATORS,

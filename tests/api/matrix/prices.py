@@ -5,6 +5,7 @@ from tests.api.matrix.rows import ADMINISTRATORS, MEMBERS, SIGNED_IN, Row
 ROWS: dict[str, Row] = {
     "orders_preview": SIGNED_IN,
     "services_plan_preview": MEMBERS,
+    "services_addition_preview": MEMBERS,
     "coupons_list": MEMBERS,
     "admin_prices_list": ADMINISTRATORS,
     "admin_prices_create": ADMINISTRATORS,

@@ -6,6 +6,7 @@ ROWS: dict[str, Row] = {
     "system_health": PUBLIC,
     "system_ready": PUBLIC,
     "plans_list": PUBLIC,
+    "addons_list": PUBLIC,
     "templates_list": PUBLIC,
     "oauth_authorize": PUBLIC,
     "oauth_introspect": PUBLIC,

@@ -222,3 +222,10 @@ def test_no_file_stretches_the_time() -> None:
     ):
         ownfile.read(text)
     assert time.monotonic() - began < 5
+
+
+def test_values_given_from_outside_grow_as_well() -> None:
+    text = f"{PYTHON}ARG A=x\nENV B={'$A' * 15_000}\nENV C={'$A' * 15_000}\n"
+    ownfile.read(text)
+    with pytest.raises(EngineError, match="grows too large"):
+        ownfile.read(text, {"A": "y" * 4000})

@@ -74,6 +74,8 @@ class Order:
     expires_at: datetime | None = None
     begun_at: datetime | None = None
     """When the gateway was asked first, if this is not that time."""
+    first_asked_at: datetime | None = None
+    """The same each time: what is computed from it is too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _CHECKOUT = "cs_"
-_SHORTEST, _LONGEST = timedelta(minutes=31), timedelta(hours=23, minutes=55)
-"""For how long Stripe lets a page of its own be open."""
+_SHORTEST, _LONGEST = timedelta(hours=1), timedelta(hours=23, minutes=55)
+"""For how long Stripe lets a page of its own be open is half an hour at least, from when it hears of it: the
+other half hour is for asking again."""
 
 
 class StripeGateway(Gateway):
@@ -96,7 +97,7 @@ class StripeGateway(Gateway):
             "payment_intent_data": intent,
             "metadata": metadata,
             "client_reference_id": str(order.payment_id),
-            "expires_at": _page_ends(order.expires_at),
+            "expires_at": _page_ends(order.first_asked_at, order.expires_at),
         }
         return facts.of_checkout(await self._ask(self._client.v1.checkout.sessions.create_async(page, once)))
 
@@ -200,7 +201,8 @@ def _page(customer: str | None, locale: str, return_url: str) -> dict[str, Any]:
     return page | ({"customer": customer} if customer else {})
 
 
-def _page_ends(expires_at: datetime | None) -> int:
-    at = datetime.now(UTC)
+def _page_ends(first_asked_at: datetime | None, expires_at: datetime | None) -> int:
+    """By when Stripe was asked first: what comes again with an idempotency key has to be the same."""
+    at = first_asked_at or datetime.now(UTC)
     wanted = expires_at or at + _LONGEST
     return int(min(max(wanted, at + _SHORTEST), at + _LONGEST).timestamp())

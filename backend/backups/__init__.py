@@ -1,0 +1,1 @@
+"""Backups of volumes (`docs/decisions/0042-backups.md`)."""

@@ -1,0 +1,1 @@
+"""Whose a VAT number of the European Union is, asked of its issuer (ADR 0025)."""

@@ -1,0 +1,1 @@
+"""Terminals in the containers and processes of services."""

@@ -1,0 +1,1 @@
+"""What services take of the machines, now and over time."""

@@ -1,0 +1,1 @@
+"""What happened to a service, one thing after the other."""

@@ -1,0 +1,81 @@
+"""How previews are made, as the people of a service choose it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from backend.database import Database
+from tests.hooks.conftest import Make
+from tests.hooks.previewed import Previewed
+from tests.hooks.pull_senders import HEAD, Told
+from tests.support.people import Person
+
+OPENED = Told()
+VARIABLES = {"GREETING": "Ahoy", "PAYMENT_KEY": "s3cret"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "fork", "names"),
+    [
+        ({}, False, ["GREETING", "PAYMENT_KEY"]),
+        ({"withheld": ["PAYMENT_KEY"]}, False, ["GREETING"]),
+        ({"withheld": ["PAYMENT_KEY"], "variables": "all"}, False, ["GREETING", "PAYMENT_KEY"]),
+        ({"variables": "none"}, False, []),
+        ({"forks": "without_variables"}, True, []),
+        ({"forks": "with_variables", "withheld": ["PAYMENT_KEY"]}, True, ["GREETING"]),
+    ],
+)
+async def test_variables_as_chosen(
+    service: Previewed, chosen: dict[str, Any], fork: bool, names: list[str]
+) -> None:
+    path = f"/api/v1/services/{service.service_id}/variables"
+    await service.client.put(path, json={"variables": VARIABLES}, headers=service.owner.headers)
+    await service.settings(**chosen)
+    assert await service.told(OPENED.but(fork=fork)) == ("deployed", None)
+    preview = await service.preview()
+    held = await service.get(f"/services/{preview['id']}/variables")
+    assert [one["name"] for one in held["items"]] == names
+    # A fork's branch is not in the repository that is read, its commit is.
+    assert preview["source"]["ref"] == (HEAD if fork else "refs/heads/tides")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        ({"plan_id": "unknown"}, "plan_unknown"),
+        ({"plan_id": "frigate"}, "plan_too_large"),
+        ({"most": 0}, None),
+        ({"days": 91}, None),
+        ({"most": "3"}, None),
+        ({"forks": "always"}, None),
+        ({"withheld": ["1X"]}, None),
+        ({"withheld": ["X"] * 101}, None),
+        ({"colour": "red"}, None),
+    ],
+)
+async def test_settings_that_are_none(
+    service: Previewed, wanted: dict[str, Any], code: str | None, database: Database
+) -> None:
+    async with database.transaction() as session:
+        plans = (await session.execute(text("SELECT id FROM plans ORDER BY memory_bytes"))).scalars().all()
+    if wanted.get("plan_id") == "frigate":
+        wanted = {"plan_id": plans[-1]}
+    path = f"/api/v1/services/{service.service_id}/previews/settings"
+    answer = await service.client.patch(path, json=wanted, headers=service.owner.headers)
+    assert answer.status_code == 422, answer.text
+    if code is not None:
+        assert answer.json()["errors"][0]["code"] == code
+
+
+async def test_a_secret_first(make: Make, ada: Person, eve: Person) -> None:
+    made = await make(ada)
+    path = f"/api/v1/services/{made.service_id}/previews/settings"
+    answer = await made.client.patch(path, json={"enabled": True}, headers=ada.headers)
+    assert (answer.status_code, answer.json()["code"]) == (409, "secret_missing")
+    for method, where in (("PATCH", "/settings"), ("GET", "/settings"), ("GET", "")):
+        url = path.removesuffix("/settings") + where
+        answer = await made.client.request(method, url, json={}, headers=eve.headers)
+        assert answer.status_code == 404

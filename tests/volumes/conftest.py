@@ -1,0 +1,3 @@
+from tests.services.conftest import ada, harbour
+
+__all__ = ["ada", "harbour"]
