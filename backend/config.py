@@ -28,6 +28,7 @@ from backend.domains.settings import DomainSettings
 from backend.engines.docker.bases import REGISTRIES, BaseImages
 from backend.mail.servers import SmsGateway, SmtpServer, parse_sender
 from backend.ports.settings import PortSettings
+from backend.stacks.settings import TemplateSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = BaseImages()
@@ -42,6 +43,7 @@ class Settings(
     CronSettings,
     PortSettings,
     BackupSettings,
+    TemplateSettings,
 ):
     # A refusal is printed and logged, and what is refused may be a secret.
     model_config = SettingsConfigDict(

@@ -20,7 +20,7 @@ from benchmarks.report import Result
 
 COUNT = 50
 AT_ONCE = 3
-"""Processes of the deployer: `embedded/parts.py`."""
+"""Processes of the deployer: `backend/celery/crew.py`."""
 
 
 def run() -> Result:

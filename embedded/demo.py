@@ -104,7 +104,7 @@ class Demo:
                 error = job["error"] or {"message": f"the job was {job['state']}"}
                 raise Failure(
                     f"the example app did not go live: {error['message']}{self._said()}",
-                    "make logs PART=deployer",
+                    "make logs PART=workers",
                 )
             trouble = f": {job['error']['message']}" if job["error"] else ""
             if job["step"] and job["step"] != said_step:
@@ -115,7 +115,7 @@ class Demo:
         minutes = PATIENCE_SECONDS // 60
         raise Failure(
             f"the example app is not live after {minutes} minutes{trouble}{self._said()}",
-            "make logs PART=deployer",
+            "make logs PART=workers",
         )
 
     def _said(self) -> str:

@@ -45,22 +45,8 @@ def _api(layout: Layout, env: Environment) -> list[str]:
     )
 
 
-def _celery(app: str, *arguments: str) -> list[str]:
-    return _python("celery", "--quiet", "--app", f"backend.celery.{app}", *arguments)
-
-
-def _worker(name: str, queues: str, children: int) -> Callable[[Layout, Environment], list[str]]:
-    # A single child would be a second process for nothing.
-    pool = ("--pool", "solo") if children == 1 else ("--concurrency", str(children))
-    return lambda layout, env: _celery(
-        *("worker", "worker", *pool),
-        *("--hostname", f"{name}@localhost", "--queues", queues),
-        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-    )
-
-
-def _beat(layout: Layout, env: Environment) -> list[str]:
-    return _celery("beat", "beat", "--schedule", str(layout.run / "beat"))
+def _workers(layout: Layout, env: Environment) -> list[str]:
+    return _python("backend.celery.crew", "--schedule", str(layout.run / "beat"))
 
 
 def _apps(layout: Layout, env: Environment) -> list[str]:
@@ -95,11 +81,7 @@ PARTS = (
         grace=2,
     ),
     Part("api", _api),
-    Part("worker", _worker("worker", "default,billing,monitoring,email,ai", 1)),
-    Part("deployer", _worker("deployer", "deploy,domains", 3)),
-    Part("cron", _worker("cron", "cron", 1)),
-    Part("keeper", _worker("keeper", "backups", 1)),
-    Part("beat", _beat),
+    Part("workers", _workers),
 )
 BY_NAME = {part.name: part for part in PARTS}
 

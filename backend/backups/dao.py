@@ -134,11 +134,15 @@ class BackupDAO(BaseDAO[Backup]):
     async def totals(self) -> Row[Any] | None:
         """Of the whole installation, for its operator."""
         kept, failed = Backup.state.in_(_KEPT), Backup.state == BackupState.FAILED
+        outlived = Backup.expires_at.is_not(None)
         statement = select(
             func.count().filter(kept).label("kept"),
             func.count().filter(Backup.state == BackupState.VERIFIED).label("verified"),
+            func.count().filter(Backup.state == BackupState.STORED).label("untested"),
+            func.count().filter(Backup.state == BackupState.UNVERIFIABLE).label("damaged"),
             func.count().filter(failed).label("failed"),
             func.coalesce(func.sum(Backup.stored_bytes).filter(kept), 0).label("stored_bytes"),
+            func.coalesce(func.sum(Backup.stored_bytes).filter(kept, outlived), 0).label("outlived_bytes"),
             func.max(Backup.verified_at).label("last_verified_at"),
             func.max(Backup.finished_at).filter(failed).label("last_failed_at"),
         )
@@ -163,6 +167,10 @@ class PlanDAO(BaseDAO[BackupPlan]):
         )
         found: Sequence[Any] = await self.rows(statement.execution_options(populate_existing=True))
         return [(row[0], row[1]) for row in found]
+
+    async def count_failing(self) -> int:
+        counted: int = await self.scalar(select(func.count()).where(BackupPlan.failures > 0))
+        return counted
 
     async def forget(self, service_id: UUID) -> None:
         await self.execute(delete(BackupPlan).where(BackupPlan.service_id == service_id))

@@ -83,6 +83,7 @@ class Backup(Base):
         Index("ix_backups_expires", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
         Index("ix_backups_scratch", "id", postgresql_where=text("scratch")),
         Index(None, "created_at"),
+        Index(None, "state", "created_at", "id"),
         Index(None, "job_id"),
     )
 

@@ -68,13 +68,25 @@ async def restores(session: AsyncSession, service_id: UUID) -> dict[str, Any]:
 async def overview(settings: Settings, database: Database) -> dict[str, Any]:
     async with database.transaction() as session:
         totals = await BackupDAO(session).totals()
+        failing = await PlanDAO(session).count_failing()
     assert totals is not None
-    target, problem = target_of(settings), None
+    target, problem, free = target_of(settings), None, None
     if target is not None:
         try:
             await asyncio.to_thread(target.check)
+            free = await asyncio.to_thread(target.free_bytes)
         except TargetError as error:
             problem = error.code
-    # PostgreSQL sums bigints as numeric.
-    found = {**totals._asdict(), "stored_bytes": int(totals.stored_bytes)}
-    return {**found, "target": target.name if target else None, "problem": problem}
+    return {
+        **totals._asdict(),
+        # PostgreSQL sums bigints as numeric.
+        "stored_bytes": int(totals.stored_bytes),
+        "outlived_bytes": int(totals.outlived_bytes),
+        "failing_services": failing,
+        "target": target.name if target else None,
+        "place": target.place if target else None,
+        "problem": problem,
+        "free_bytes": free,
+        "second_key": bool(settings.backup_recipient),
+        "kept_after_deletion_days": settings.backup_kept_after_deletion_days,
+    }

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from backend.backups import asking, planning, reading
 from backend.backups import schemas as s
 from backend.backups.targets import target_of
-from backend.backups.views import BACKUPS
+from backend.backups.views import ADMIN_BACKUPS, BACKUPS
 from backend.context import PartsDep, SessionDep
 from backend.dao.listing import Page
 from backend.dao.listing import Query as ListQuery
 from backend.jobs.idempotency import Answer, OnceDep
 from backend.oauth.principal import Principal, require
 from backend.openapi import WORK, problems
-from backend.roles.permissions import ADMIN_OVERVIEW, SERVICES_READ, SERVICES_WRITE
+from backend.roles.permissions import ADMIN_SERVICES, SERVICES_READ, SERVICES_WRITE
 from backend.services import lifecycle
 from backend.services.access import Reader, Writer
 from backend.utils.http import Cursor, Size, job_location, json_answer, json_bytes
@@ -26,8 +26,11 @@ from backend.utils.http import Cursor, Size, job_location, json_answer, json_byt
 router = APIRouter(prefix="/api/v1", tags=["services"])
 admin = APIRouter(prefix="/api/v1/admin", tags=["admin"])
 
-Administrator = Annotated[Principal, Depends(require(ADMIN_OVERVIEW))]
+Administrator = Annotated[Principal, Depends(require(ADMIN_SERVICES))]
 Newest = Literal["created_at", "-created_at"]
+NamePart = Annotated[
+    str | None, Query(max_length=40, pattern=r"^[^\x00]*$", description="Part of the service's name.")
+]
 
 
 @router.get(
@@ -40,6 +43,7 @@ Newest = Literal["created_at", "-created_at"]
 async def backups_list(
     parts: PartsDep,
     principal: Reader,
+    project_id: UUID | None = None,
     service_id: UUID | None = None,
     state: s.BackupStateName | None = None,
     sort: Newest = "-created_at",
@@ -47,7 +51,8 @@ async def backups_list(
     size: Size = 20,
 ) -> Response:
     """In your projects, newest first; those of deleted services too, until they expire."""
-    filters = {"project_ids": principal.project_ids(SERVICES_READ), "service_id": service_id, "state": state}
+    mine = principal.project_ids(SERVICES_READ)
+    filters = {"project_ids": mine, "project_id": project_id, "service_id": service_id, "state": state}
     query = ListQuery(sort, size, cursor, filters)
     return json_bytes(await BACKUPS.page(await parts.database.reader(), query))
 
@@ -163,11 +168,35 @@ async def restores_create(
 
 @admin.get(
     "/backups",
-    operation_id="admin_backups_get",
+    operation_id="admin_backups_list",
+    summary="Backups of everyone",
+    response_model=Page[s.AdminBackupView],
+    responses=problems(400, 401, 403, 422),
+)
+async def admin_backups_list(
+    parts: PartsDep,
+    _: Administrator,
+    project_id: UUID | None = None,
+    service_id: UUID | None = None,
+    state: s.BackupStateName | None = None,
+    q: NamePart = None,
+    sort: Newest = "-created_at",
+    cursor: Cursor = None,
+    size: Size = 20,
+) -> Response:
+    """Of all projects, with why they failed; those of deleted services too, until they expire."""
+    filters = {"project_id": project_id, "service_id": service_id, "state": state, "q": q}
+    query = ListQuery(sort, size, cursor, filters)
+    return json_bytes(await ADMIN_BACKUPS.page(await parts.database.reader(), query))
+
+
+@admin.get(
+    "/backups/overview",
+    operation_id="admin_backups_overview",
     summary="Backups of everyone, in numbers",
     response_model=s.BackupsOverview,
     responses=problems(401, 403),
 )
-async def admin_backups_get(parts: PartsDep, _: Administrator) -> Response:
-    """Whether their target can be written to now, and what lies there."""
+async def admin_backups_overview(parts: PartsDep, _: Administrator) -> Response:
+    """Where they go, whether that can be written to now, what lies there, and what opens it."""
     return json_answer(await reading.overview(parts.settings, parts.database))

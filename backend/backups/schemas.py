@@ -88,10 +88,17 @@ class BackupPlanView(BaseModel):
     kept_after_deletion_days: int = Field(description="How long they stay when the service is deleted.")
 
 
+class BackedUpService(BaseModel):
+    id: UUID
+    name: str = Field(examples=["tide-tables"])
+    deleted: bool = Field(description="Whether its backups have outlived it.")
+
+
 class BackupView(BaseModel):
     id: UUID
     project_id: UUID
     service_id: UUID
+    service: BackedUpService
     volume_id: UUID
     volume_name: str = Field(examples=["data"])
     trigger: Literal["schedule", "manual"]
@@ -114,6 +121,11 @@ class BackupView(BaseModel):
     finished_at: datetime | None = Field(description="When it was stored.")
     verified_at: datetime | None
     expires_at: datetime | None = Field(description="When it goes, because its service was deleted.")
+
+
+class AdminBackupView(BackupView):
+    target: Literal["directory", "s3"] = Field(description="Where it went; what is set now may be another.")
+    project_name: str = Field(examples=["Harbour office"])
 
 
 class RestoreView(BaseModel):
@@ -147,10 +159,20 @@ class AcceptedRestore(BaseModel):
 
 class BackupsOverview(BaseModel):
     target: Literal["directory", "s3"] | None = Field(description="Null where none is set.")
+    place: str | None = Field(description="The folder, or the address of the bucket.")
     problem: str | None = Field(description="Why the target cannot be written to now; a stable code.")
+    free_bytes: int | None = Field(description="At the target, where that can be told.")
+    second_key: bool = Field(
+        description="Whether a key of the operator's opens them too, beside the master key."
+    )
     kept: int = Field(description="Backups at the target.")
     verified: int = Field(description="Of them, those known to be good.")
+    untested: int = Field(description="Of them, those whose test is not over, or could not be made.")
+    damaged: int = Field(description="Of them, those that the test refuted.")
     failed: int = Field(description="That came to nothing, among those remembered.")
+    failing_services: int = Field(description="Whose last backup by schedule came to nothing.")
     stored_bytes: int = Field(examples=[1048576])
+    outlived_bytes: int = Field(description="Of them, of services that are deleted: nobody pays for those.")
+    kept_after_deletion_days: int = Field(examples=[30])
     last_verified_at: datetime | None
     last_failed_at: datetime | None

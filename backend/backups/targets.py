@@ -19,6 +19,8 @@ from backend.config import Settings
 PART = 16 * 2**20
 MOST_PARTS = 9_000
 TIMEOUT = 60
+CHECK_TIMEOUT = 5
+"""Seconds: somebody waits before a page."""
 CHUNK = 2**20
 
 
@@ -36,6 +38,8 @@ MISSING = "The backup is not at its target any more."
 
 class Target(ABC):
     name: str
+    place: str
+    """Where it is, for the operator."""
 
     @abstractmethod
     def put(self, key: str, stream: Any, expected_bytes: int) -> None:
@@ -52,12 +56,16 @@ class Target(ABC):
     def check(self) -> None:
         """Raises `TargetError` if it could not be written to now."""
 
+    def free_bytes(self) -> int | None:
+        """None where nobody can tell. Raises `TargetError`."""
+        return None
+
 
 class Directory(Target):
     name = "directory"
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root, self.place = root, str(root)
 
     def put(self, key: str, stream: Any, expected_bytes: int) -> None:
         path, part = self._path(key), self._part(key)
@@ -107,6 +115,10 @@ class Directory(Target):
             if shutil.disk_usage(self._root).free < PART:
                 raise TargetError("backup_target_full", "The target for backups is full.")
 
+    def free_bytes(self) -> int | None:
+        with _of_disk():
+            return shutil.disk_usage(self._root).free
+
     def _path(self, key: str) -> Path:
         return self._root / key
 
@@ -137,32 +149,36 @@ class Bucket(Target):
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._made = settings, None
+        self.place = f"{settings.backup_s3_endpoint or 's3:/'}/{settings.backup_s3_bucket}"
 
     @property
     def _client(self) -> Any:
         if self._made is None:
-            # Of its size, and only workers need it.
-            import boto3
-            from botocore.config import Config
-
-            settings = self._settings
-            assert settings.backup_s3_secret_key is not None
-            self._made = boto3.client(
-                "s3",
-                endpoint_url=settings.backup_s3_endpoint or None,
-                region_name=settings.backup_s3_region,
-                aws_access_key_id=settings.backup_s3_access_key,
-                aws_secret_access_key=settings.backup_s3_secret_key.get_secret_value(),
-                config=Config(
-                    connect_timeout=TIMEOUT,
-                    read_timeout=TIMEOUT,
-                    retries={"mode": "standard", "max_attempts": 4},
-                    s3={"addressing_style": "path" if settings.backup_s3_endpoint else "auto"},
-                    request_checksum_calculation="when_required",
-                    response_checksum_validation="when_required",
-                ),
-            )
+            self._made = self._connect(TIMEOUT, 4)
         return self._made
+
+    def _connect(self, timeout: int, attempts: int) -> Any:
+        # Of its size, and only workers need it.
+        import boto3
+        from botocore.config import Config
+
+        settings = self._settings
+        assert settings.backup_s3_secret_key is not None
+        return boto3.client(
+            "s3",
+            endpoint_url=settings.backup_s3_endpoint or None,
+            region_name=settings.backup_s3_region,
+            aws_access_key_id=settings.backup_s3_access_key,
+            aws_secret_access_key=settings.backup_s3_secret_key.get_secret_value(),
+            config=Config(
+                connect_timeout=timeout,
+                read_timeout=timeout,
+                retries={"mode": "standard", "total_max_attempts": attempts},
+                s3={"addressing_style": "path" if settings.backup_s3_endpoint else "auto"},
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
 
     @property
     def _bucket(self) -> str:
@@ -203,7 +219,7 @@ class Bucket(Target):
 
     def check(self) -> None:
         with _of_store():
-            self._client.head_bucket(Bucket=self._bucket)
+            self._connect(CHECK_TIMEOUT, 1).head_bucket(Bucket=self._bucket)
 
     def _abort_begun(self, key: str) -> None:
         begun = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key).get("Uploads", ())

@@ -1,4 +1,4 @@
-"""The Celery application of beat: `celery -A backend.celery.beat beat`. It sends names, no tasks."""
+"""The Celery application of beat, which `backend.celery.crew` starts. It sends names, no tasks."""
 
 from __future__ import annotations
 

@@ -1,23 +1,17 @@
-"""The Celery application of workers: `celery -A backend.celery.worker worker`.
+"""The Celery application of workers, which `backend.celery.crew` starts.
 
-Celery has no native async tasks: each pool child gets one event loop and one database, and runs
+Celery has no native async tasks: each process gets one event loop and one database, and runs
 every task's coroutine there.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Coroutine
 from typing import Any
 
 from celery import Celery
-from celery.signals import (
-    setup_logging,
-    worker_before_create_process,
-    worker_process_init,
-    worker_process_shutdown,
-)
+from celery.signals import setup_logging, worker_process_init, worker_shutdown
 
 from backend import models  # noqa: F401  (the mapper needs all of them)
 from backend.celery.config import configuration
@@ -32,7 +26,7 @@ app.conf.update(configuration(get_settings()))
 
 
 class Child:
-    """What one pool child keeps between tasks."""
+    """What one process keeps between tasks."""
 
     def __init__(self) -> None:
         settings = get_settings()
@@ -75,19 +69,12 @@ def _logging(**_: Any) -> None:
     setup(settings.log_level, settings.log_format)
 
 
-@worker_before_create_process.connect
-def _share_memory(**_: Any) -> None:
-    # What the collector does not visit stays shared between the parent and its children.
-    gc.collect()
-    gc.freeze()
-
-
 @worker_process_init.connect
 def _start_child(**_: Any) -> None:
     child()
 
 
-@worker_process_shutdown.connect
+@worker_shutdown.connect
 def _stop_child(**_: Any) -> None:
     if _child is not None:
         _child.close()

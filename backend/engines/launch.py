@@ -83,6 +83,9 @@ def become(unit: Path, status: Path, marker: str, release: dict[str, Any]) -> No
     with open(order, "wb", closefd=False) as file:
         file.write(marshal.dumps(release["stage"]))
     os.lseek(order, 0, os.SEEK_SET)
+    # Supervisord may poll its end of this pipe, and would turn in circles if nobody held the other one.
+    held = os.dup(0)
+    os.set_inheritable(held, True)
     os.dup2(order, 0)
     os.close(order)
     words = sandbox.stage_words(isolation)
@@ -97,6 +100,7 @@ def become(unit: Path, status: Path, marker: str, release: dict[str, Any]) -> No
                 writable=[tree],
                 cwd=cwd,
                 status_fd=report,
+                held_fd=held,
                 shown=sandbox.show(release),
             ),
             *words,

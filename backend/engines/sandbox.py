@@ -164,12 +164,13 @@ def enter(
     cwd: Path,
     together: bool = False,
     status_fd: int | None = None,
+    held_fd: int | None = None,
     shown: Sequence[str] = (),
 ) -> list[str]:
     """The words before the stage's: enter the sandbox. `home` is the engine's, for its stub files.
 
     `shown` are the words of `show`. `tools` are further files shown in `INSIDE`, by name. With `together`
-    everything inside ends with the process that started it.
+    everything inside ends with the process that started it. `held_fd` stays open outside of the program.
     """
     if not isolation.arguments:
         return []
@@ -204,6 +205,8 @@ def enter(
         words += ["--die-with-parent"]
     if status_fd is not None:
         words += ["--json-status-fd", str(status_fd)]
+    if held_fd is not None:
+        words += ["--sync-fd", str(held_fd)]
     return [*words, "--"]
 
 

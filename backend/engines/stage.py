@@ -21,6 +21,8 @@ def main() -> None:
     else:
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
+    # What only the launcher is to hold.
+    os.closerange(3, 64)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
         # The launcher let bubblewrap ignore some, and Python itself others.
         signal.signal(number, signal.SIG_DFL)

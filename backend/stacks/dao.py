@@ -57,9 +57,9 @@ class StackServiceDAO(BaseDAO[StackService]):
         return [row.Service for row in rows]
 
     async def stack_of(self, service_id: UUID) -> Row[Any] | None:
-        """Id and name of the stack that has the service."""
+        """The stack that has the service, and as which part."""
         statement = (
-            select(Stack.id, Stack.name)
+            select(Stack, StackService.part)
             .join(StackService, StackService.stack_id == Stack.id)
             .where(StackService.service_id == service_id)
         )

@@ -56,24 +56,28 @@ def read(folder: Path) -> Library:
 
 def _check_upgrades(versions: list[Blueprint]) -> None:
     """Data outlives versions only if it stays where it is."""
+    gone: set[str] = set()
     for before, after in pairwise(versions):
-        if _kept(before) != _kept(after):
-            message = "services and their volumes have to be those of the version before"
+        gone |= before.services.keys() - after.services.keys()
+        for message in _obstacles(before, after, gone):
             raise TemplateInvalid(f"{after.id}/{after.version}.toml: {message}")
-        for name, parameter in after.parameters.items():
-            if name not in before.parameters and parameter.required and parameter.default is None:
-                message = f"the new parameter {name} needs a default"
-                raise TemplateInvalid(f"{after.id}/{after.version}.toml: {message}")
 
 
-def _kept(blueprint: Blueprint) -> dict[str, object]:
-    return {
-        name: (service.main, service.public, _places(service)) for name, service in blueprint.services.items()
-    }
+def _obstacles(before: Blueprint, after: Blueprint, gone: set[str]) -> Iterator[str]:
+    if before.main != after.main:
+        yield f"the main service has to stay {before.main}"
+    for name in before.services.keys() & after.services.keys():
+        if _kept(before.services[name]) != _kept(after.services[name]):
+            yield f"{name} has to have the address and the volumes of the version before"
+    if back := gone & after.services.keys():
+        yield f"{min(back)} was dropped before: that service may still be there, so take another name"
+    for name, parameter in after.parameters.items():
+        if name not in before.parameters and parameter.required and parameter.default is None:
+            yield f"the new parameter {name} needs a default"
 
 
-def _places(service: TemplateService) -> dict[str, str]:
-    return {name: volume.path for name, volume in service.volumes.items()}
+def _kept(service: TemplateService) -> object:
+    return service.public, {name: volume.path for name, volume in service.volumes.items()}
 
 
 @lru_cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -42,14 +42,19 @@ class Bill:
 
 
 async def chosen_plans(
-    session: AsyncSession, blueprint: Blueprint, given: Mapping[str, str]
+    session: AsyncSession,
+    blueprint: Blueprint,
+    given: Mapping[str, str],
+    parts: Collection[str] | None = None,
 ) -> dict[str, Plan]:
-    """By part: what was chosen, else the smallest that will do. Raises `Invalid`."""
+    """By part, of these or all: what was chosen, else the smallest that will do. Raises `Invalid`."""
     for part in given:
         if part not in blueprint.services:
             raise _refuse(part[:40], "The template has no such service.", "part_unknown")
     found = {}
     for part, service in blueprint.services.items():
+        if parts is not None and part not in parts:
+            continue
         plan = await Plans(session).get(given.get(part, service.plan))
         least = await Plans(session).get(service.plan)
         if plan is None or not plan.active:

@@ -21,7 +21,7 @@ from backend.openapi import WORK, problems
 from backend.projects.access import not_enough
 from backend.roles.permissions import BILLING_READ, SERVICES_READ, SERVICES_WRITE, VARIABLES_WRITE
 from backend.services.access import Reader, Writer, project_to_order_in
-from backend.stacks import changing, ordering, parameters, quoting, rendering
+from backend.stacks import changing, ordering, parameters, quoting, rendering, upgrading
 from backend.stacks import schemas as s
 from backend.stacks.dao import StackDAO
 from backend.stacks.library import library
@@ -43,7 +43,7 @@ Payer = Annotated[Principal, Depends(require(BILLING_READ))]
 async def stack_templates_list(session: SessionDep, parts: PartsDep) -> Response:
     """What a template makes, what it asks for, and whether it can run here."""
     offered = {template["id"] for template in await Templates(session).offered()}
-    items = [shape_template(parts.engine, one) for one in library() if one.id in offered]
+    items = [shape_template(parts.settings, parts.engine, one) for one in library() if one.id in offered]
     return json_answer({"items": items})
 
 
@@ -174,7 +174,9 @@ async def stacks_upgrade(
 
     async def work() -> Answer:
         stack = await changing.locked(session, stack_id, principal, SERVICES_WRITE)
-        jobs = await changing.upgrade(session, parts.settings, parts.engine, stack, principal.user_id, wanted)
+        jobs = await upgrading.upgrade(
+            session, parts.settings, parts.engine, stack, principal.user_id, wanted
+        )
         return await _accepted(session, parts, stack, jobs)
 
     return await once(session, principal.user_id, work)

@@ -175,6 +175,10 @@ class StackServiceView(BaseModel):
     deployment_reason_code: str | None = Field(examples=[None])
     deployment_reason_parameters: ReasonParameters
     behind: bool = Field(description="Its newest deployment did not go live: `stacks_deploy` tries again.")
+    dropped: bool = Field(
+        description="The version that the stack has is without it. It runs on, and can be deleted by itself.",
+        examples=[False],
+    )
 
 
 class StackSecretView(BaseModel):
@@ -190,10 +194,27 @@ class ImageChange(BaseModel):
     after: str | None = Field(examples=["postgres:17.6"])
 
 
+class AddedService(BaseModel):
+    part: str = Field(examples=["cache"])
+    name: str = Field(examples=["data-cache"])
+    title: Words
+    image: str | None = Field(examples=["redis:8.2.1"])
+    plan_id: str = Field(description="The smallest that will do.", examples=["dinghy"])
+
+
+class DroppedService(BaseModel):
+    part: str = Field(examples=["cache"])
+    name: str = Field(examples=["data-cache"])
+
+
 class UpgradeView(BaseModel):
     version: int = Field(examples=[1])
     changes: Words | None = Field(description="What its author says is new.")
     images: list[ImageChange]
+    added: list[AddedService] = Field(description="Made, paid and deployed as in an order.")
+    dropped: list[DroppedService] = Field(
+        description="No longer part of the stack; they run on, with their data, until you delete them."
+    )
     parameters: list[ParameterView] = Field(description="New ones.")
 
 

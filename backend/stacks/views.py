@@ -13,12 +13,13 @@ from backend.engines.base import Engine
 from backend.services.models import ServiceStatus
 from backend.services.views import MASK
 from backend.stacks import rendering
-from backend.stacks.blueprint import Blueprint, Parameter
-from backend.stacks.changing import behind
+from backend.stacks.blueprint import Blueprint, Parameter, TemplateService
 from backend.stacks.dao import HAS_SERVICES, StackServiceDAO
+from backend.stacks.images import taken_from
 from backend.stacks.library import library
+from backend.stacks.membership import dropped
 from backend.stacks.models import Stack
-from backend.stacks.waiting import is_waiting
+from backend.stacks.waiting import behind, is_waiting
 
 STACKS = Listing(
     select(Stack.id, Stack.project_id, Stack.name, Stack.template_id, Stack.version, Stack.created_at).where(
@@ -37,7 +38,7 @@ def shape_parameter(name: str, parameter: Parameter) -> dict[str, Any]:
     return {"name": name, **parameter.model_dump()}
 
 
-def shape_template(engine: Engine, blueprint: Blueprint) -> dict[str, Any]:
+def shape_template(settings: Settings, engine: Engine, blueprint: Blueprint) -> dict[str, Any]:
     missing = sorted(blueprint.abilities - engine.abilities)
     return {
         **blueprint.model_dump(include={"id", "version", "title", "description", "icon"}),
@@ -52,7 +53,7 @@ def shape_template(engine: Engine, blueprint: Blueprint) -> dict[str, Any]:
                 "part": part,
                 "title": service.title.model_dump(),
                 "name_suffix": "" if service.main else f"-{part}",
-                "image": service.image,
+                "image": _image(settings, service),
                 "example": service.example,
                 "public": service.public,
                 "plan_id": service.plan,
@@ -73,6 +74,7 @@ async def shape_stack(session: AsyncSession, settings: Settings, stack: Stack) -
     parts = blueprint.services if blueprint else {}
     secrets = blueprint.secrets if blueprint else {}
     hidden = set() if stack.sealed is None else set(secrets)
+    gone = dropped(stack, rows)
     return {
         "id": stack.id,
         "project_id": stack.project_id,
@@ -110,32 +112,54 @@ async def shape_stack(session: AsyncSession, settings: Settings, stack: Stack) -
                 "deployment_reason": row.reason,
                 "deployment_reason_code": row.reason_code,
                 "deployment_reason_parameters": row.reason_parameters,
-                "behind": row.Service.status != ServiceStatus.DELETING and behind(row),
+                "behind": row.Service.status != ServiceStatus.DELETING
+                and row.part not in gone
+                and behind(row),
+                "dropped": row.part in gone,
             }
             for row in rows
         ],
-        "upgrade": None if stack.deleted_at is not None else _upgrade(stack, blueprint, rows),
+        "upgrade": None if stack.deleted_at is not None else _upgrade(settings, stack, blueprint, rows),
         "created_at": stack.created_at,
     }
 
 
-def _upgrade(stack: Stack, blueprint: Blueprint | None, rows: Any) -> dict[str, Any] | None:
+def _upgrade(
+    settings: Settings, stack: Stack, blueprint: Blueprint | None, rows: Any
+) -> dict[str, Any] | None:
     newest = library().newest(stack.template_id)
     if blueprint is None or newest is None or newest.version <= blueprint.version:
         return None
     names = {row.part: row.Service.name for row in rows}
+    before, after = blueprint.services, newest.services
     return {
         "version": newest.version,
         "changes": newest.changes.model_dump() if newest.changes else None,
         "images": [
             {
                 "part": part,
-                "name": names.get(part, rendering.service_name(newest, stack.name, part)),
-                "before": blueprint.services[part].image,
-                "after": service.image,
+                "name": names[part],
+                "before": _image(settings, before[part]),
+                "after": _image(settings, service),
             }
-            for part, service in newest.services.items()
-            if blueprint.services[part].image != service.image
+            for part, service in after.items()
+            if part in before and part in names and before[part].image != service.image
+        ],
+        "added": [
+            {
+                "part": part,
+                "name": rendering.service_name(newest, stack.name, part),
+                "title": service.title.model_dump(),
+                "image": _image(settings, service),
+                "plan_id": service.plan,
+            }
+            for part, service in after.items()
+            if part not in before
+        ],
+        "dropped": [
+            {"part": part, "name": name}
+            for part, name in names.items()
+            if part in before and part not in after
         ],
         "parameters": [
             shape_parameter(name, one)
@@ -143,3 +167,7 @@ def _upgrade(stack: Stack, blueprint: Blueprint | None, rows: Any) -> dict[str, 
             if name not in blueprint.parameters
         ],
     }
+
+
+def _image(settings: Settings, service: TemplateService) -> str | None:
+    return taken_from(settings, service.image) if service.image else None

@@ -22,12 +22,13 @@ from backend.jobs.models import Job
 from backend.jobs.publisher import publish_later
 from backend.services import lifecycle
 from backend.services.dao import ServiceDAO
-from backend.services.models import Deployment, Service
+from backend.services.models import ENDED_BADLY, Deployment, Service
 from backend.stacks.dao import StackServiceDAO
 
 UNTIL_THEN = datetime(9000, 1, 1, tzinfo=UTC)
 """When a job is due that waits for another service."""
 FAILED = Reason("needed_failed", "A service that it needs was not deployed, so it was left as it is.")
+DROPPED = Reason("part_dropped", "The version of the template that the stack has now is without it.")
 
 
 async def deploy(
@@ -65,6 +66,8 @@ async def went_live(session: AsyncSession, service: Service) -> None:
     if mine is None:
         return
     await ServiceDAO(session).flush()
+    # Two that become live at once must not each find the other one not yet so.
+    await StackServiceDAO(session).lock(f"stack:{mine.stack_id}")
     rows = {row.part: row for row in await StackServiceDAO(session).standings(mine.stack_id)}
     for row in rows.values():
         if mine.part not in row.needs or not is_waiting(row):
@@ -92,11 +95,21 @@ async def failed(session: AsyncSession, service: Service) -> None:
         if mine.part not in row.needs or not is_waiting(row) or row.Service.live_deployment_id is None:
             continue
         await ServiceDAO(session).get_locked(row.Service.id)
-        for job in await JobDAO(session).open_of(row.Service.id):
-            if job.run_at == UNTIL_THEN:
-                await queue.call_off(session, job)
-                await lifecycle.called_off(session, job, FAILED)
+        await call_off(session, row.Service, FAILED)
+
+
+async def call_off(session: AsyncSession, service: Service, why: Reason) -> None:
+    """Of a service, whose row is locked, what waits for others."""
+    for job in await JobDAO(session).open_of(service.id):
+        if job.run_at == UNTIL_THEN:
+            await queue.call_off(session, job)
+            await lifecycle.called_off(session, job, why)
 
 
 def is_waiting(row: Row[Any]) -> bool:
     return row.job_id is not None and row.run_at == UNTIL_THEN
+
+
+def behind(row: Row[Any]) -> bool:
+    """Whether its newest deployment did not go live, and nothing is on its way."""
+    return row.job_id is None and (row.Service.live_deployment_id is None or row.state in ENDED_BADLY)

@@ -83,7 +83,7 @@ ROWS_OF = {
     **{"domains_list": "domains", "admin_domains_list": "domains"},
     "admin_certificates_list": "certificates",
     **{"cron_jobs_list": "cron_jobs", "cron_runs_list": "cron_runs"},
-    **{"backups_list": "backups", "stacks_list": "stacks"},
+    **{"backups_list": "backups", "admin_backups_list": "backups", "stacks_list": "stacks"},
     **{"previews_list": "services", "services_events": "service_events"},
     **{"billing_entries_list": "ledger_transactions", "admin_ledger_entries_list": "ledger_transactions"},
     **{"admin_ledger_customers_list": "ledger_accounts", "admin_adjustments_list": "ledger_adjustments"},

@@ -45,6 +45,9 @@ async def test_made_verified_and_brought_back(pier: Pier) -> None:
 
 async def test_into_another_service_of_the_project(pier: Pier) -> None:
     before, backup, first = tree(pier.data), await pier.made(), pier.volume_id
+    found = (await pier.ask("GET", f"/backups?project_id={backup['project_id']}")).json()["items"]
+    assert [(one["id"], one["service"]["id"]) for one in found] == [(backup["id"], pier.service_id)]
+    assert (await pier.ask("GET", f"/backups?project_id={pier.volume_id}")).json()["items"] == []
     await pier.harbour.order(name="other-one")
     async with pier.database.transaction() as session:
         await session.execute(update(Job).values(state="succeeded"))

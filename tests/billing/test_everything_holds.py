@@ -5,7 +5,7 @@ that was not used.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
@@ -304,8 +304,8 @@ def settings(settings_of: Any) -> Settings:
     return found
 
 
-@pytest.mark.timeout(180)
-def test_everything_holds(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def installation(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     use(settings)
     # Whoever pays is resumed by the clock of this world.
     monkeypatch.setattr(resume, "now", lambda: Harbour.present.clock)
@@ -314,18 +314,47 @@ def test_everything_holds(settings: Settings, monkeypatch: pytest.MonkeyPatch) -
         # The catalogue's plans cost nothing to set up.
         runner.run(World.prepared(database, "UPDATE prices SET setup_minor = 450 WHERE plan_id = 'cutter'"))
         Harbour.installation, Harbour.stages = (runner, database, settings), set()
-        try:
-            run_state_machine_as_test(
-                Harbour,
-                settings=limits(
-                    max_examples=14,
-                    stateful_step_count=50,
-                    deadline=None,
-                    derandomize=True,
-                    phases=[Phase.generate],
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
-        finally:
-            runner.run(database.close())
+        yield
+        runner.run(database.close())
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.usefixtures("installation")
+def test_everything_holds() -> None:
+    run_state_machine_as_test(
+        Harbour,
+        settings=limits(
+            max_examples=14,
+            stateful_step_count=50,
+            deadline=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.usefixtures("installation")
+def test_from_the_first_warning_to_the_end_and_back() -> None:
+    """All the stages, which what is drawn above need not come to."""
+    harbour = Harbour()
+    harbour.first_money(4_000)
+    for plan in PLANS[:2]:
+        vessel = harbour.await_(harbour.world.order(plan, None))
+        if vessel is not None:
+            harbour.await_(harbour.world.launch(vessel, plan))
+    assert any(one.live for one in harbour.world.vessels)
+    paid = False
+    for day in range(200):
+        harbour.dun(1, killed=day % 3 == 0)
+        harbour.the_books_balance()
+        if "terminated" in Harbour.stages:
+            break
+        if "suspended" in Harbour.stages and not paid:
+            # It runs on for a while.
+            paid = True
+            harbour.pay(1_000, by_a_person=True, heard=True)
+            harbour.obey()
+            harbour.the_books_balance()
     assert {"grace", "suspended", "terminated"} <= Harbour.stages
+    harbour.teardown()

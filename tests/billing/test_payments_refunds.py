@@ -188,6 +188,32 @@ async def test_one_booked_as_failed_is_taken_back_when_it_went(
     assert (await till.payment(payment["id"]))["refunded"] == 700
 
 
+async def test_one_that_went_after_all_waits_for_those_under_way(
+    till: Till, admin: Person, stripelike: Stripelike
+) -> None:
+    """Never more than was paid: what another refund set aside is free again once the gateway refused it."""
+    payment = await till.paid(stripelike)
+    await done(till, admin, payment["id"], 2000)
+    ((gateway_ref,),) = await till.rows("SELECT gateway_ref FROM refunds")
+    await till.execute("UPDATE refunds SET state = 'failed', succeeded_at = NULL")
+    await till.execute("UPDATE payments SET refunded = 0")
+    await till.purse.top_up(2000)
+    under_way = await refund(till, admin, payment["id"], 600)
+    assert under_way.status_code == 202, under_way.text
+    made = stripelike.ask("GET", f"/refunds/{gateway_ref}")
+    event = {"id": "evt_after_all", "type": "refund.updated", "data": {"object": made}}
+    assert await till.stripe_says(event) == 200
+    found = await till.payment(payment["id"])
+    assert (found["refunded"], found["refunding"]) == (0, 600)
+    # The gateway has given back all of it already, and refuses.
+    await till.execute("UPDATE refunds SET state = 'failed' WHERE state = 'pending'")
+    await till.execute("UPDATE payments SET refunding = 0")
+    await till.execute("UPDATE gateway_messages SET next_try_at = now()")
+    await till.poll()
+    found = await till.payment(payment["id"])
+    assert (found["refunded"], found["refunding"]) == (2000, 0)
+
+
 @pytest.mark.parametrize("knows_its_payment", [True, False])
 async def test_one_that_is_told_of_before_its_payment_is_not_lost(
     till: Till, stripelike: Stripelike, knows_its_payment: bool

@@ -14,6 +14,7 @@ from playwright.async_api import Browser, async_playwright
 
 from tests.browser.harbour import Harbour, build_harbour
 from tests.browser.panel import Panel
+from tests.browser.quiet import quiet
 from tests.browser.watching import Watch
 from tests.support.customer import Customer
 from tests.support.stack import ROOT, Stack
@@ -49,9 +50,10 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-async def browser(chromium: str) -> AsyncIterator[Browser]:
+async def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    program = quiet(chromium, tmp_path_factory.mktemp("chromium"))
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        running = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield running
         await running.close()
 

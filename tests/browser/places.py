@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.browser import invoicing, ledgering, looking, money_out, noding, paying, preparing, pricing
+from tests.browser import (
+    invoicing,
+    keeping,
+    ledgering,
+    looking,
+    money_out,
+    noding,
+    paying,
+    preparing,
+    pricing,
+    stacking,
+)
 from tests.browser.panel import Panel
 from tests.browser.spending import have_run, spend, spend_and_trace
 
@@ -74,6 +85,12 @@ PLACES: dict[str, list[Place]] = {
         Place("file-new", "/services/{harbour-radio}/storage", "harbour-radio", preparing.new_file),
         Place("storage", "/services/{harbour-radio}/storage", "harbour-radio"),
         Place("storage-none", "/services/{crab-count}/storage", "crab-count"),
+        Place("backups-no-volume", "/services/{crab-count}/backups", "crab-count"),
+        Place("backups-none", "/services/{harbour-radio}/backups", "harbour-radio", keeping.none_yet),
+        Place("backups", "/services/{harbour-radio}/backups", "harbour-radio", keeping.several),
+        Place("backups-restore", "/services/{harbour-radio}/backups", "harbour-radio", keeping.restore),
+        Place("backups-bring", "/services/{harbour-radio}/backups", "harbour-radio", keeping.bring),
+        Place("backups-schedule", "/services/{harbour-radio}/backups", "harbour-radio", keeping.schedule),
         Place("deployment-failed", "/deployments/{failed}", "ferry-bookings"),
         Place("push", "/services/{harbour-radio}/push", "harbour-radio", preparing.guides),
         Place("domains", "/services/{harbour-radio}/domains", "harbour-radio"),
@@ -92,6 +109,8 @@ PLACES: dict[str, list[Place]] = {
         Place("job", "/jobs/{job}", "tide-tables"),
         Place("catalogue", "/catalogue", "stacks.catalogue"),
         Place("catalogue-template", "/catalogue?template=ai-agent", "stacks.catalogue"),
+        Place("catalogue-several", "/catalogue?template=n8n-queue", "stacks.catalogue", stacking.available),
+        Place("stack", "/catalogue", stacking.NAME, stacking.one),
         Place("deletion", "/services/{ferry-bookings}/settings", "ferry-bookings", preparing.deletion),
     ],
     "payer": [
@@ -126,6 +145,8 @@ PLACES: dict[str, list[Place]] = {
         Place("admin-node-drain", "/admin/nodes", "admin.nodes", noding.drain),
         Place("admin-domains", "/admin/domains", "Gavan"),
         Place("admin-certificates", "/admin/domains?list=certificates", "Gavan"),
+        Place("admin-backups-none", "/admin/backups", "Gavan"),
+        Place("admin-backups", "/admin/backups", "Gavan", keeping.of_everyone),
         Place("admin-letters", "/admin/letters", "nav.admin_letters"),
         Place("admin-letters-none", "/admin/letters?state=held", "nav.admin_letters"),
         Place("letter-templates", "/admin/letters/templates?template=password_reset", "nav.admin_letters"),

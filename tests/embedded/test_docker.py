@@ -15,7 +15,7 @@ from tests.embedded.test_up import Checkout, copied
 from tests.engines.containers import Containers
 from tests.support.dockerhost import docker_host
 
-PARTS = {"postgres", "redis", "edge", "api", "worker", "deployer", "cron", "keeper", "beat", "docker"}
+PARTS = {"postgres", "redis", "edge", "api", "workers", "docker"}
 
 
 @pytest.fixture

@@ -172,10 +172,6 @@ def test_status_of_a_checkout_where_nothing_runs(layout: Layout) -> None:
         "apps",
         "edge",
         "api",
-        "worker",
-        "deployer",
-        "cron",
-        "keeper",
-        "beat",
+        "workers",
     }
     assert found["parts"]["api"] == {"state": "stopped", "pid": None, "uptime_seconds": None}

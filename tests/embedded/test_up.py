@@ -24,7 +24,7 @@ from tests.embedded.conftest import ROOT
 from tests.support import ports
 
 BACKING = ("postgres", "redis", "apps", "edge")
-PANEL = ("api", "worker", "deployer", "cron", "keeper", "beat")
+PANEL = ("api", "workers")
 
 
 @dataclass

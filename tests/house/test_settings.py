@@ -234,3 +234,10 @@ def test_the_environment_is_read_once(make: Make, monkeypatch: pytest.MonkeyPatc
 def test_they_are_a_key(settings: Settings) -> None:
     """What is made once per settings is kept by them (`celery.publish`): no field is a list."""
     assert hash(settings) == hash(settings.model_copy())
+
+
+def test_the_mirror_of_templates_images_begins_with_a_host(make: Make) -> None:
+    for place in ("", "mirror.example.com", "127.0.0.1:5000/hub", "[::1]:5000", "localhost/a/b"):
+        assert make(template_registry=place).template_registry == place
+    for place in ("https://mirror.example.com", "hub", "mirror.example.com/", "m.example.com:99999", "a b.c"):
+        assert "template_registry" in reasons(make, template_registry=place)

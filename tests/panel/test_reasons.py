@@ -90,6 +90,7 @@ def test_every_sentence_is_of_a_detail_or_a_code(sentences: dict[str, str]) -> N
         "rolled_back",
         "unit_stopped",
         "needed_failed",
+        "part_dropped",
         *named(),
     }
     assert {key for key in sentences if key.startswith("why.") and key[4:] not in known} == set()

@@ -128,7 +128,7 @@ async def test_a_deployer_that_is_killed(
     app = stack.git.app(f"page of {name}", name)
     case = await order(stack, customer, App(app.text, app.script, before="time.sleep(2)"), name)
     await customer.in_state(case.deployment_id, step)
-    await stack.kill("deployer")
+    await stack.kill("workers")
     await stack.healthy()
     await customer.live(case.accepted)
     assert (await stack.visit(name)).text == f"page of {name}"

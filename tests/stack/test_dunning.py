@@ -40,7 +40,7 @@ async def test_a_deployment_in_flight_and_a_worker_that_dies(
     case = await served(stack, customer, fresh("sinking"))
     project_id = await project_of(customer, case)
     following = await held(stack, customer, "building", case.name, before=case)
-    await asyncio.gather(coffer.drain(project_id), stack.kill("worker"))
+    await asyncio.gather(coffer.drain(project_id), stack.kill("workers"))
     await stack.healthy()
     job = await customer.finished(following.job_id)
     assert job["state"] == "cancelled", job

@@ -18,13 +18,19 @@ from tests.stack.scenes import Case, Fresh, held, order, served, serves_once, so
 from tests.support.customer import Customer
 from tests.support.stack import Stack
 
+CREW = "crew"
+"""Each worker by itself, while whoever forks them lives."""
 # (part, whether its children are killed with it)
 VICTIMS = [
-    *(("deployer", True), ("deployer", False), ("worker", True), ("worker", False), ("api", True)),
-    *(("beat", True), ("redis", True), ("postgres", False), ("apps", False), ("edge", True), ("edge", False)),
+    *(("workers", True), ("workers", False), (CREW, True), ("api", True)),
+    *(("redis", True), ("postgres", False), ("apps", False), ("edge", True), ("edge", False)),
 ]
 IDS = [f"{part}{'' if group else '-alone'}" for part, group in VICTIMS]
 BOUND = 120.0
+
+
+async def kill(stack: Stack, part: str, group: bool) -> None:
+    await (stack.kill_crew() if part == CREW else stack.kill(part, group=group))
 
 
 async def ends_well(customer: Customer, case: Case) -> None:
@@ -57,7 +63,7 @@ async def test_while_queued_fetching_building_and_checking(
     waiting = await order(stack, customer, stack.git.app(f"page of {name}", name), name)
     assert (await customer.get(f"/jobs/{waiting.job_id}"))["state"] == "queued"
 
-    await stack.kill(part, group=group)
+    await kill(stack, part, group)
     stack.git.open(*(case.gate for case in cases))
 
     cases.append(waiting)
@@ -87,7 +93,7 @@ async def test_while_releasing_and_retiring(
     released = await order(stack, customer, git.app(f"page of {other}", other), other)
     await customer.in_state(released.deployment_id, "releasing")
 
-    await stack.kill(part, group=group)
+    await kill(stack, part, group)
     go_on()
     git.open(f"stop-{name}")
 

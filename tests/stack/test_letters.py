@@ -82,7 +82,7 @@ async def test_the_worker_is_killed_while_it_sends(
     letter_id = await written(admin)
     place = 0 if moment == "before" else 1
     await until(lambda: (postman.greeted, postman.asked)[place] > seen[place], 20, "it is at the server")
-    await stack.kill("worker")
+    await stack.kill("workers")
     postman.held = postman.held_before = None
     gate.set()
 

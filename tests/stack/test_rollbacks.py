@@ -146,7 +146,7 @@ async def test_takes_a_fraction_of_a_deployment(stack: Stack, customer: Customer
     assert back < redeployed / 2
 
 
-VICTIMS = [("deployer", True), ("deployer", False), ("worker", True), ("apps", False), ("postgres", False)]
+VICTIMS = [("workers", True), ("workers", False), ("apps", False), ("postgres", False)]
 
 
 @pytest.mark.parametrize(("part", "group"), VICTIMS, ids=[f"{part}-{group}" for part, group in VICTIMS])
@@ -171,7 +171,7 @@ async def test_killed_while_it_is_handed_over(stack: Stack, customer: Customer, 
     go_on = stack.pause("apps")
     case = await roll_back(customer, pair)
     await customer.in_state(case.deployment_id, "releasing")
-    await stack.kill("deployer")
+    await stack.kill("workers")
     go_on()
     assert (await customer.finished(case.job_id))["state"] == "succeeded"
     await stack.healthy()

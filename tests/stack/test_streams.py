@@ -40,7 +40,7 @@ def of(found: list[Event], kind: str) -> list[Any]:
     return [data for name, data in found if name == kind]
 
 
-@pytest.mark.parametrize("killed", [None, "postgres", "redis", "deployer"])
+@pytest.mark.parametrize("killed", [None, "postgres", "redis", "workers"])
 async def test_a_deployment_live(stack: Stack, customer: Customer, fresh: Fresh, killed: str | None) -> None:
     case = await held(stack, customer, "building", fresh("stream"))
     log = asyncio.create_task(events(customer, f"/deployments/{case.deployment_id}/log/stream"))

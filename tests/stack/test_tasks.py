@@ -24,7 +24,7 @@ async def test_release_command_and_cron_job_survive_their_workers(
 
     await until(lambda: printed("migrating"), 120, "the release command runs")
     assert (await customer.deployment(deployment))["state"] == "releasing"
-    await stack.kill("deployer")
+    await stack.kill("workers")
     await customer.live(accepted)
     lines = (await customer.log_text(deployment)).splitlines()
     assert (lines.count("migrating"), lines.count("migrated")) == (1, 1)
@@ -40,7 +40,7 @@ async def test_release_command_and_cron_job_survive_their_workers(
         return [line["text"] for line in (await customer.get(f"{path}/log"))["lines"]]
 
     await until(lines_of_run, 60, "the cron job runs")
-    await stack.kill("cron")
+    await stack.kill("workers")
 
     async def over() -> dict[str, Any] | None:
         run = await customer.get(path)

@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.catalogue import loading
 from backend.config import Settings
@@ -16,7 +18,7 @@ from backend.database import Database
 from backend.engines.process import ProcessEngine
 from backend.services.dao import DeploymentDAO, ServiceDAO
 from backend.services.models import DeploymentState, ServiceStatus
-from backend.stacks import changing, library, ordering, router, views, waiting
+from backend.stacks import library, membership, ordering, router, upgrading, views, waiting
 from tests.support.people import Person, UserFactory
 
 FIRST = """
@@ -108,7 +110,7 @@ async def templates(
 ) -> Templates:
     made = Templates(tmp_path)
     made.write(1, FIRST)
-    for module in (loading, ordering, changing, views, router):
+    for module in (loading, ordering, upgrading, membership, views, router):
         monkeypatch.setattr(module, "library", made.library)
     monkeypatch.setattr(ProcessEngine, "abilities", ProcessEngine.abilities | {"images"})
     async with database.transaction() as session:
@@ -150,19 +152,25 @@ class Quay:
         """As a worker leaves the newest deployment of that service."""
         one = (await self.shown(stack_id))[part]
         async with self.database.transaction() as session:
-            service = await ServiceDAO(session).get_locked(UUID(one["id"]))
-            deployment = await DeploymentDAO(session).get_locked(UUID(one["deployment_id"]))
-            assert service
-            assert deployment
-            deployment.state = state
-            if state is DeploymentState.LIVE:
-                service.live_deployment_id = deployment.id
-                service.becomes(ServiceStatus.RUNNING)
-                await waiting.went_live(session, service)
-            else:
-                await waiting.failed(session, service)
-            for job in await waiting.JobDAO(session).open_of(service.id):
-                job.state = "succeeded" if state is DeploymentState.LIVE else "failed"
+            await self.leave(session, one, state)
+
+    @staticmethod
+    async def leave(
+        session: AsyncSession, one: dict[str, Any], state: DeploymentState = DeploymentState.LIVE
+    ) -> None:
+        service = await ServiceDAO(session).get_locked(UUID(one["id"]))
+        deployment = await DeploymentDAO(session).get_locked(UUID(one["deployment_id"]))
+        assert service
+        assert deployment
+        deployment.state = state
+        if state is DeploymentState.LIVE:
+            service.live_deployment_id = deployment.id
+            service.becomes(ServiceStatus.RUNNING)
+            await waiting.went_live(session, service)
+        else:
+            await waiting.failed(session, service)
+        for job in await waiting.JobDAO(session).open_of(service.id):
+            job.state = "succeeded" if state is DeploymentState.LIVE else "failed"
 
     async def variables(self, service_id: str) -> dict[str, str]:
         async with self.database.transaction() as session:
@@ -172,3 +180,12 @@ class Quay:
 @pytest.fixture
 def quay(client: httpx.AsyncClient, database: Database, ada: Person, templates: Templates) -> Quay:
     return Quay(client, database, ada)
+
+
+async def give_credit(database: Database, quay: Quay, minor: int) -> None:
+    statement = (
+        "INSERT INTO billing_profiles (project_id, currency, credit_limit_minor) VALUES (:id, 'EUR', :minor)"
+        " ON CONFLICT (project_id) DO UPDATE SET credit_limit_minor = :minor"
+    )
+    async with database.transaction() as session:
+        await session.execute(text(statement), {"id": quay.ada.project_id, "minor": minor})

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from backend.database import Database
 from backend.processes.dao import ProcessDAO
@@ -16,7 +16,7 @@ from backend.services.dao import ServiceDAO
 from backend.services.models import DeploymentState, Service
 from backend.stacks.models import Stack
 from backend.volumes.dao import VolumeDAO
-from tests.stacks.conftest import SECOND, Quay, Templates
+from tests.stacks.conftest import FIRST, SECOND, Quay, Templates, give_credit
 from tests.support.people import UserFactory
 
 
@@ -26,15 +26,6 @@ async def counted(database: Database) -> list[int]:
             (await session.execute(select(func.count()).select_from(model))).scalar_one()
             for model in (Stack, Service)
         ]
-
-
-async def _credit(database: Database, quay: Quay, minor: int) -> None:
-    statement = (
-        "INSERT INTO billing_profiles (project_id, currency, credit_limit_minor) VALUES (:id, 'EUR', :minor)"
-        " ON CONFLICT (project_id) DO UPDATE SET credit_limit_minor = :minor"
-    )
-    async with database.transaction() as session:
-        await session.execute(text(statement), {"id": quay.ada.project_id, "minor": minor})
 
 
 class TestOrdering:
@@ -106,11 +97,11 @@ class TestOrdering:
         quote = (await quay.ask("POST", "/stacks/preview", {"template_id": "tides"})).json()
         # Cutter and worker, dinghy, and two GiB.
         assert quote["month_minor"] == 700 * 2 + 300 + 2 * 10
-        await _credit(database, quay, quote["held_minor"] - 1)
+        await give_credit(database, quay, quote["held_minor"] - 1)
         answer = await quay.order()
         assert (answer.status_code, answer.json()["code"]) == (409, "insufficient_funds")
         assert await counted(database) == [0, 0]
-        await _credit(database, quay, quote["held_minor"])
+        await give_credit(database, quay, quote["held_minor"])
         await quay.ordered()
         left = (await quay.ask("POST", "/stacks/preview", {"template_id": "tides"})).json()
         assert left["available_minor"] == 0
@@ -166,6 +157,25 @@ class TestOrder:
         await quay.end(stack["id"], "app")
         answer = await quay.ask("POST", f"/stacks/{stack['id']}/deployments")
         assert (answer.status_code, answer.json()["code"]) == (409, "nothing_to_deploy")
+
+    async def test_two_that_become_live_at_once_let_the_third_begin(
+        self, quay: Quay, templates: Templates, database: Database
+    ) -> None:
+        second = FIRST[FIRST.index("[services.db]") :].replace("services.db", "services.cache")
+        templates.write(1, FIRST.replace('needs = ["db"]', 'needs = ["db", "cache"]') + second)
+        stack = await quay.ordered()
+        shown = await quay.shown(stack["id"])
+
+        async def cache() -> None:
+            async with database.transaction() as session:
+                await quay.leave(session, shown["cache"])
+
+        async with database.transaction() as session:
+            await quay.leave(session, shown["db"])
+            other = asyncio.create_task(cache())
+            await asyncio.wait([other], timeout=1)
+        await other
+        assert not (await quay.shown(stack["id"]))["app"]["waiting"]
 
     async def test_no_host_leads_to_a_private_service(self, quay: Quay, database: Database) -> None:
         stack = await quay.ordered()

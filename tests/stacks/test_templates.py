@@ -101,6 +101,30 @@ def test_a_new_version_keeps_its_data_where_it_is(tmp_path: Path) -> None:
         library.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("second", "third", "why"),
+    [
+        (SECOND.replace("public = true\n", ""), None, "address"),
+        (SECOND.replace("main = true\n", "").replace('user = "postgres"', "main = true"), None, "main"),
+        (SECOND[: SECOND.index("[services.db]")], FIRST, "dropped before"),
+    ],
+)
+def test_a_new_version_leaves_no_service_in_doubt(
+    tmp_path: Path, second: str, third: str | None, why: str
+) -> None:
+    (tmp_path / "tides").mkdir()
+    (tmp_path / "tides" / "1.toml").write_text(FIRST)
+    second = second.replace("${service.db.host}:${service.db.port}", "db") if third else second
+    second = second.replace('needs = ["db"]\n', "") if third else second
+    second = second.replace("${service.app.url}", "x")
+    (tmp_path / "tides" / "2.toml").write_text(second)
+    if third is not None:
+        assert set(library.read(tmp_path).get("tides", 2).services) == {"app"}  # type: ignore[union-attr]
+        (tmp_path / "tides" / "3.toml").write_text(third.replace("version = 1\n", "version = 3\n"))
+    with pytest.raises(library.TemplateInvalid, match=why):
+        library.read(tmp_path)
+
+
 def test_what_is_filled_in_is_not_looked_at_again() -> None:
     values = {"parameter.a": "${secret.b} $(id) {{ 7*7 }}", "secret.b": "hidden"}
     assert expressions.fill("x ${parameter.a}", values) == "x ${secret.b} $(id) {{ 7*7 }}"

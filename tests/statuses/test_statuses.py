@@ -154,8 +154,9 @@ async def test_each_in_its_own_words(told: Told, forge_name: str) -> None:
     assert (view["last"]["delivery"], view["last"]["http_status"]) == ("sent", 201)
 
 
-async def test_a_late_pending_never_comes_after_success(told: Told) -> None:
+async def test_a_late_pending_never_comes_after_success(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deployment ends while the forge still thinks about what came before."""
+    monkeypatch.setattr(speaking, "SECONDS", 120)
     await told.set(enabled=True, forge="gitea", token=told.forge.token)
     deployment_id = await told.deploy()
     await told.comes_to(deployment_id, DeploymentState.BUILDING)

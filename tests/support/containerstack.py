@@ -19,6 +19,7 @@ from tests.support.customer import Customer
 from tests.support.dockerhost import docker_host
 from tests.support.gates import GatedGit
 from tests.support.mailserver import MailServer, SmsServer
+from tests.support.ports import edge_port
 from tests.support.sshgitserver import SshGitServer
 from tests.support.stack import Stack, end, start
 
@@ -26,6 +27,8 @@ from tests.support.stack import Stack, end, start
 @dataclass
 class ContainerStack(Stack):
     docker: APIClient
+    template_registry: str
+    """Where it takes templates' images from; a test that needs them begins a registry there."""
 
     def containers(self, deployment_id: str) -> list[dict[str, Any]]:
         """Those that run for a deployment."""
@@ -35,6 +38,11 @@ class ContainerStack(Stack):
         """Tags of everything that this installation built."""
         found = self.docker.images(filters=self._mine())
         return [tag for image in found for tag in image["RepoTags"] or ()]
+
+    def volumes(self, service_id: str) -> set[str]:
+        """Ids of all that there are for a service, scratch volumes too."""
+        found = self.docker.volumes(filters=self._mine(service=service_id))["Volumes"] or ()
+        return {volume["Labels"]["gavan.volume"] for volume in found}
 
     def left(self) -> list[str]:
         """What it has in the daemon beside images."""
@@ -54,7 +62,7 @@ class ContainerStack(Stack):
 def whole_container_stack(
     gated_git: GatedGit, ssh_git: SshGitServer, mail_server: MailServer, sms_server: SmsServer
 ) -> Iterator[ContainerStack]:
-    host = docker_host()
+    host, registry = docker_host(), f"127.0.0.1:{edge_port()}"
     folder = Path(tempfile.mkdtemp(prefix="gd-"))
     reaper.watch(folder)
     made = start(
@@ -64,11 +72,14 @@ def whole_container_stack(
         DOCKER_SWARM_ADDRESS="127.0.0.1",
         # What never answers is given up sooner.
         HEALTH_TIMEOUT_SECONDS="15",
+        BACKUP_DIR=str(folder / "b"),
         # Its rules are the whole machine's, where other tests are at work.
         NODE_FIREWALL="off",
+        TEMPLATE_REGISTRY=registry,
+        ALLOWED=registry,
     )
     docker = APIClient(host, version="auto")
-    stack = ContainerStack(made.layout, made.env, made.git, docker)
+    stack = ContainerStack(made.layout, made.env, made.git, docker, registry)
     yield stack
     gated_git.open_all()
     end(stack, folder)

@@ -166,8 +166,12 @@ class Customer:
         return await self.finished(answer.json()["job_id"], seconds)
 
     async def delete_everything(self) -> None:
-        services = (await self.get("/services", size=100))["items"]
         accepted = []
+        for stack in (await self.get("/stacks", size=100))["items"]:
+            answer = await self.ask("POST", f"/stacks/{stack['id']}/removal", json={"name": stack["name"]})
+            if answer.status_code == 202:
+                accepted += answer.json()["job_ids"]
+        services = (await self.get("/services", size=100))["items"]
         for service in services:
             answer = await self.ask("DELETE", f"/services/{service['id']}")
             if answer.status_code == 202:

@@ -1,4 +1,6 @@
-"""Debian's `docker-registry` on loopback, with a login that everything needs; skipped where it is missing."""
+"""Debian's `docker-registry` on loopback, with a login that everything needs or none; skipped where it is
+missing.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ USER, PASSWORD = "ada", "correct horse"
 
 
 @contextmanager
-def docker_registry(folder: Path) -> Iterator[str]:
+def docker_registry(folder: Path, *, host: str = "", login: bool = True) -> Iterator[str]:
     """Its host, as it stands in an image's name."""
     missing = [name for name in ("docker-registry", "htpasswd") if shutil.which(name) is None]
     if missing:
@@ -26,12 +28,12 @@ def docker_registry(folder: Path) -> Iterator[str]:
     logins = folder / "htpasswd"
     made = subprocess.run(["htpasswd", "-nbB", USER, PASSWORD], check=True, capture_output=True)
     logins.write_bytes(made.stdout)
-    host = f"127.0.0.1:{edge_port()}"
+    host = host or f"127.0.0.1:{edge_port()}"
+    auth = f"auth: {{htpasswd: {{realm: test, path: {logins}}}}}\n" if login else ""
     (folder / "registry.yml").write_text(
         "version: 0.1\n"
         f"storage: {{filesystem: {{rootdirectory: {folder}/images}}}}\n"
-        f"http: {{addr: {host}}}\n"
-        f"auth: {{htpasswd: {{realm: test, path: {logins}}}}}\n"
+        f"http: {{addr: {host}}}\n{auth}"
     )
     with open(folder / "registry.log", "wb") as log:
         process = subprocess.Popen(
@@ -51,6 +53,6 @@ def docker_registry(folder: Path) -> Iterator[str]:
 
 def _answers(host: str) -> bool:
     try:
-        return httpx.get(f"http://{host}/v2/", trust_env=False).status_code == 401
+        return httpx.get(f"http://{host}/v2/", trust_env=False).status_code in (200, 401)
     except httpx.HTTPError:
         return False

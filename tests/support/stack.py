@@ -140,6 +140,15 @@ class Stack:
             (os.killpg if group else os.kill)(victim.pid, signal.SIGKILL)
         await until(lambda: not processes.alive(victim), 20, f"{part} is gone")
 
+    async def kill_crew(self) -> None:
+        """`kill -9` of each worker, but not of whoever keeps them."""
+        path = self.layout.run / "workers.pid"
+        victims = [one for one in processes.members(path) if one != self.leader("workers")]
+        assert len(victims) >= 7, victims
+        for one in victims:
+            processes.send(one, signal.SIGKILL)
+        await until(lambda: not any(map(processes.alive, victims)), 20, "the workers are gone")
+
     def pause(self, part: str) -> Callable[[], None]:
         """Stop a part without ending it; what is returned lets it go on, if it is still the same."""
         victim = self.leader(part)
@@ -246,7 +255,7 @@ class Stack:
     def complaints(self, lines: int = 40) -> str:
         """The newest warnings and errors of the panel's own processes, for whoever reads a failed test."""
         found = []
-        for part in ("api", "worker", "deployer", "cron", "keeper", "beat"):
+        for part in ("api", "workers"):
             log = self.layout.log / f"{part}.log"
             # Gone with the installation, if it is its own end that failed.
             for line in log.read_text(errors="replace").splitlines() if log.exists() else ():
@@ -291,7 +300,7 @@ def start(
     layout = Layout(folder / "c", folder / "h")
     port = edge_port()
     low, high = app_ports()
-    allowed = f"{git.address},{ssh.address},127.0.0.1:{port},localhost:{port}"
+    allowed = f"{git.address},{ssh.address},127.0.0.1:{port},localhost:{port},{more.pop('ALLOWED', '')}"
     wanted = {**QUICK, "EDGE_PORT": str(port), "APP_PORTS": f"{low}-{high}", "GIT_ALLOWED_PRIVATE": allowed}
     wanted |= {
         # Orders are not paid for, except in the tests of billing.

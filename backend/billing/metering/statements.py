@@ -88,15 +88,16 @@ SELECT count(*) FROM recorded
 # of all times that there were, the largest price × quantity.
 RATE = text("""
 WITH batch AS MATERIALIZED (
-    SELECT service_id, meter, price_id, quantity, day, sum(seconds) AS seconds
+    SELECT service_id, meter, date_trunc('month', day::timestamp)::date AS month, price_id, quantity, day,
+        sum(seconds) AS seconds
     FROM usage_records WHERE id > :after AND id <= :through
     GROUP BY service_id, meter, price_id, quantity, day
 ), added AS (
-    SELECT service_id, meter, date_trunc('month', day)::date AS month, price_id, quantity,
-        sum(seconds) AS seconds
+    SELECT service_id, meter, month, price_id, quantity, sum(seconds) AS seconds
     FROM batch GROUP BY service_id, meter, month, price_id, quantity
 ), sums AS MATERIALIZED (
-    SELECT service_id, meter, month, price_id, quantity, month_minor::numeric * quantity AS month_minor,
+    SELECT service_id, meter, month, price_id, quantity, currency,
+        month_minor::numeric * quantity AS month_minor,
         coalesce(total.seconds, 0) AS before, coalesce(total.seconds, 0) + coalesce(added.seconds, 0) AS after
     FROM added FULL JOIN (
         SELECT total.* FROM usage_totals AS total
@@ -104,37 +105,36 @@ WITH batch AS MATERIALIZED (
             USING (service_id, meter, month)
     ) AS total USING (service_id, meter, month, price_id, quantity)
     JOIN prices AS price ON price.id = price_id
-), months AS MATERIALIZED (
+), months AS (
     SELECT service_id, meter, month, sum(before * month_minor) AS weight_before,
         coalesce(max(month_minor) FILTER (WHERE before > 0), 0) AS cap_before,
         coalesce(max(month_minor) FILTER (WHERE after > 0), 0) AS cap_after
     FROM sums GROUP BY service_id, meter, month
+), rates AS MATERIALIZED (
+    SELECT sums.*, project_id, weight_before, cap_after, greatest(cap_before, cap_after) AS cap,
+        least(div(2 * weight_before + :period, 2 * :period), cap_before) AS target_before
+    FROM sums JOIN months USING (service_id, meter, month)
+    JOIN services AS service ON service.id = sums.service_id
 ), days AS (
-    SELECT batch.*, months.month, price.currency, weight_before, cap_before,
-        weight_before + sum(batch.seconds * price.month_minor::numeric * batch.quantity) OVER in_turn
-            AS weight_upto,
+    SELECT batch.*, project_id, currency, cap, target_before,
+        weight_before + sum(batch.seconds * month_minor) OVER in_turn AS weight_upto,
         -- Of a dearer price that was taken back the last day is relieved, not the first.
-        CASE WHEN lead(batch.day) OVER in_turn IS NULL THEN cap_after
-            ELSE greatest(cap_before, cap_after) END AS cap
-    FROM batch JOIN prices AS price ON price.id = batch.price_id
-    JOIN months ON months.service_id = batch.service_id AND months.meter = batch.meter
-        AND months.month = date_trunc('month', batch.day)::date
+        CASE WHEN lead(batch.day) OVER in_turn IS NULL THEN cap_after ELSE cap END AS cap_upto
+    FROM batch JOIN rates USING (service_id, meter, month, price_id, quantity)
     WINDOW in_turn AS (
-        PARTITION BY batch.service_id, batch.meter, months.month
+        PARTITION BY batch.service_id, batch.meter, batch.month
         ORDER BY batch.day, batch.price_id, batch.quantity
     )
 ), targets AS (
-    SELECT *, least(div(2 * weight_upto + :period, 2 * :period), cap) AS target,
-        least(div(2 * weight_before + :period, 2 * :period), cap_before) AS target_before
-    FROM days
+    SELECT *, least(div(2 * weight_upto + :period, 2 * :period), cap_upto) AS target FROM days
 ), charged AS (
     INSERT INTO usage_charges AS charge
         (id, project_id, service_id, meter, price_id, quantity, day, currency, seconds, amount)
-    SELECT uuidv7(), service.project_id, targets.service_id, meter, targets.price_id, quantity, day, currency,
+    SELECT uuidv7(), project_id, service_id, meter, price_id, quantity, day, currency,
         seconds, target - lag(target, 1, target_before) OVER (
-            PARTITION BY targets.service_id, meter, month ORDER BY day, targets.price_id, quantity
+            PARTITION BY service_id, meter, month ORDER BY day, price_id, quantity
         )
-    FROM targets JOIN services AS service ON service.id = targets.service_id
+    FROM targets
     ON CONFLICT (service_id, meter, price_id, quantity, day) WHERE posted_at IS NULL DO UPDATE SET
         seconds = charge.seconds + excluded.seconds, amount = charge.amount + excluded.amount
 ), summed AS (

@@ -107,14 +107,17 @@ async def apply_all(session: AsyncSession, payment: Payment, found: Iterable[Ref
         refund = by_id.get(facts.refund_id) if facts.refund_id else None
         refund = refund or by_ref.get(facts.ref)
         if refund is not None:
-            await apply(session, payment, refund, facts)
+            placed &= await apply(session, payment, refund, facts)
         elif facts.state is RefundState.SUCCEEDED:
             placed &= await _made_there(session, payment, facts)
     return placed
 
 
-async def apply(session: AsyncSession, payment: Payment, refund: Refund, facts: RefundFacts) -> None:
-    """The payment's row is locked; a refund changes under that lock only."""
+async def apply(session: AsyncSession, payment: Payment, refund: Refund, facts: RefundFacts) -> bool:
+    """The payment's row is locked; a refund changes under that lock only.
+
+    False if it went after all, and ours that are under way leave no room for it.
+    """
     refund.gateway_ref = refund.gateway_ref or facts.ref
     if refund.state == RefundState.PENDING and facts.state is RefundState.SUCCEEDED:
         await _gone(session, payment, refund)
@@ -123,8 +126,16 @@ async def apply(session: AsyncSession, payment: Payment, refund: Refund, facts: 
     elif refund.state == RefundState.SUCCEEDED and facts.state is RefundState.FAILED:
         await _returned(session, payment, refund, facts.failure_code)
     elif refund.state == RefundState.FAILED and facts.state is RefundState.SUCCEEDED:
+        if refund.amount > _room(payment):
+            return False
         await _went_after_all(session, payment, refund)
     await RefundDAO(session).flush()
+    return True
+
+
+def _room(payment: Payment) -> int:
+    """What may go back still. Ours that are under way will give way: the gateway refuses them."""
+    return payment.amount - payment.refunded - payment.refunding
 
 
 async def fail(session: AsyncSession, payment: Payment, refund: Refund, code: str | None) -> None:
@@ -195,9 +206,7 @@ async def _went_after_all(session: AsyncSession, payment: Payment, refund: Refun
 
 async def _made_there(session: AsyncSession, payment: Payment, facts: RefundFacts) -> bool:
     """By somebody who used the gateway's own pages. False if ours that are under way leave no room for it."""
-    # Ours that are under way give way: the gateway will refuse them.
-    room = payment.amount - payment.refunded - payment.refunding
-    if facts.amount > room:
+    if facts.amount > _room(payment):
         return False
     refund = Refund(
         id=new_id(),

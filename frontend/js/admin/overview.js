@@ -40,6 +40,7 @@ const overview = ({ services, jobs, letters, delivery, payable, users, engine, p
     ${people(users)}
   </div>
   ${(profile()?.permissions ?? []).includes("admin:services") && html`<div class="row"><a class="button" href="/admin/domains">${icon("shield")}${t("admin.domains")}</a>
+    <a class="button" href="/admin/backups">${icon("copy")}${t("admin.backups")}</a>
     ${(profile()?.permissions ?? []).includes("admin:nodes") && html`<a class="button" href="/admin/nodes">${icon("node")}${t("admin.nodes")}</a>`}</div>`}
   <div class="pair">
     <section class="card stack"><h2>${t("admin.engine")}</h2>

@@ -48,6 +48,7 @@ const routes = [
   { path: "/admin/roles", partial: "admin/roles", module: "admin/roles", role: "admin:roles", title: "nav.admin_roles", style: "work", texts: "staff" },
   { path: "/admin/services", partial: "shared/services", module: "shared/services", role: "admin:services", title: "nav.admin_services" },
   { path: "/admin/domains", partial: "admin/domains", module: "admin/domains", role: "admin:services", title: "domains.all", style: "work", texts: "domains" },
+  { path: "/admin/backups", partial: "admin/backups", module: "admin/backups", role: "admin:services", title: "backups.all", style: "work", texts: "backups" },
   { path: "/admin/nodes", partial: "admin/nodes", module: "admin/nodes", role: "admin:nodes", title: "nodes.title", style: "work", texts: "nodes" },
   { path: "/admin/nodes/:id?", partial: "admin/node", module: "admin/node", role: "admin:nodes", title: "nodes.title", style: "work", texts: "nodes" },
   { path: "/admin/jobs", partial: "shared/jobs", module: "shared/jobs", role: "admin:jobs", title: "nav.admin_jobs", style: "work", texts: "reasons" },

@@ -82,6 +82,8 @@ async function showQuote() {
 async function showForm(one) {
   view.chosen = one;
   view.part("title").textContent = localised(one.title);
+  view.part("crumb").href = "/catalogue";
+  view.part("crumb").textContent = t("stacks.catalogue");
   for (const place of ["toolbar", "cards", "stacks"]) view.part(place).hidden = true;
   render(view.part("cards"), "");
   view.form.hidden = false;

@@ -2,31 +2,27 @@
 
 import { get, post, profile, remove, replace } from "/js/core/api.js";
 import { html, icon, pages, render, repeat, scene, since } from "/js/core/dom.js";
-import { bytes, dateTime, known, loadTexts, t } from "/js/core/i18n.js";
+import { dateTime, loadTexts, t } from "/js/core/i18n.js";
 import { askForm } from "/js/shared/ask-form.js";
+import { sizes, stateBadge, why } from "/js/shared/backup-state.js";
 import { ask } from "/js/shared/dialog.js";
 import { toast } from "/js/shared/toast.js";
 import { inWords, PRESETS } from "/js/user/schedule-words.js";
 
 const SECONDS = 4;
-const KEPT = ["stored", "verified", "unverifiable"];
-const TONES = { queued: "queued", running: "job-running", stored: "queued", verified: "succeeded", unverifiable: "failed", failed: "failed", cancelled: "cancelled", succeeded: "succeeded", preparing: "job-running", swapping: "job-running", returning: "job-running" };
+const SOUND = ["stored", "verified"];
+const KEPT = [...SOUND, "unverifiable"];
+const OFFERED = 50;
 const COUNTS = ["keep_last", "keep_daily", "keep_weekly", "keep_monthly"];
 let view = null;
 
-const stateBadge = (state) => html`<span class="badge" data-state="${TONES[state]}" data-backup-state="${state}">${t(`backups.state.${state}`)}</span>`;
-
-const why = ({ reason, reason_code: code }) => reason && known(`backups.why.${code}`, reason);
-
-const size = (backup) => backup.stored_bytes !== null && html`${t("backups.size", { stored: bytes(backup.stored_bytes), content: bytes(backup.content_bytes) })} · `;
-
-const card = (backup) => html`<article class="card stack tight" data-key="${backup.id}" data-backup="${backup.id}" data-testid="backup">
+const card = (backup) => html`<article class="card" data-key="${backup.id}" data-backup="${backup.id}" data-testid="backup">
   <div class="page-head"><div class="stack tight"><div class="row"><h3>${dateTime(backup.created_at)}</h3>${stateBadge(backup.state)}</div>
-    <p class="muted"><code>${backup.volume_name}</code> · ${t(`backups.by_${backup.trigger}`)} · ${size(backup)}${since(backup.created_at)}</p></div>
-    <div class="row">${["stored", "verified"].includes(backup.state) && html`<button class="button small" type="button" data-action="backups.restore" data-testid="restore">${icon("again")}${t("backups.restore")}</button>`}
-      ${!["queued", "running"].includes(backup.state) && html`<button class="button small danger" type="button" data-action="backups.remove" aria-label="${t("backups.remove_of", { at: dateTime(backup.created_at) })}">${icon("trash")}${t("backups.remove")}</button>`}</div></div>
-  ${why(backup) && html`<p class="hint" data-tone="bad">${why(backup)}</p>`}
-  ${KEPT.includes(backup.state) && !backup.stopped && html`<p class="hint">${t("backups.was_live")}</p>`}</article>`;
+    <p class="muted"><code>${backup.volume_name}</code> · ${t(`backups.by_${backup.trigger}`)} · ${sizes(backup) && html`${sizes(backup)} · `}${since(backup.created_at)}</p>
+      ${why(backup) && html`<p class="hint" data-tone="bad">${why(backup)}</p>`}
+      ${KEPT.includes(backup.state) && !backup.stopped && html`<p class="hint">${t("backups.was_live")}</p>`}</div>
+    <div class="row">${SOUND.includes(backup.state) && html`<button class="button small" type="button" data-action="backups.restore" data-testid="restore">${icon("again")}${t("backups.restore")}</button>`}
+      ${!["queued", "running"].includes(backup.state) && html`<button class="button small danger" type="button" data-action="backups.remove" aria-label="${t("backups.remove_of", { at: dateTime(backup.created_at) })}">${icon("trash")}${t("backups.remove")}</button>`}</div></div></article>`;
 
 const nothing = () => html`<div class="card state" data-testid="no-backups">${scene("calm")}<h3>${t("backups.none")}</h3><p>${t("backups.none_text")}</p></div>`;
 
@@ -57,25 +53,26 @@ async function refresh() {
   if (seen === view.seen) return;
   Object.assign(view, { plan, seen, volumes: volumes.items.filter((one) => !one.removal_requested_at) });
   part("make").hidden = !plan.available || !view.volumes.length;
-  render(part("plan"), planPart());
-  render(part("restore"), restores.items.length ? lastRestore(restores.items[0]) : "");
+  render(part("plan"), html`${restores.items.length > 0 && lastRestore(restores.items[0])}${planPart()}`);
 }
 
 function show({ items, next: more }) {
   view.items = items;
-  render(view.part("list"), items.length ? items.map(card) : nothing());
+  const possible = view.plan.available && view.volumes.length > 0;
+  render(view.part("list"), items.length ? items.map(card) : possible ? nothing() : "");
   view.part("more").hidden = !more;
 }
 
 export async function open(root, { service, signal }) {
   await Promise.all([loadTexts("backups"), loadTexts("cron")]);
   const part = (which) => root.querySelector(`[data-part=${which}]`);
-  view = { id: service.id, signal, part, items: [], volumes: [], plan: null, seen: "" };
+  view = { id: service.id, project: service.project_id, signal, part, items: [], volumes: [], plan: null, seen: "" };
   render(
     root,
     html`<div class="page-head"><div><h2>${t("service.tab_backups")}</h2><p class="muted">${t("backups.about")}</p></div>
-        <button class="button primary" type="button" data-part="make" data-action="backups.make" data-testid="make-backup" hidden>${icon("plus")}${t("backups.make")}</button></div>
-      <div data-part="restore"></div><div data-part="plan"></div>
+        <div class="row" data-part="make" hidden><button class="button" type="button" data-action="backups.bring" data-testid="bring-backup">${icon("again")}${t("backups.bring")}</button>
+          <button class="button primary" type="button" data-action="backups.make" data-testid="make-backup">${icon("plus")}${t("backups.make")}</button></div></div>
+      <div class="stack" data-part="plan"></div>
       <div class="stack" data-part="list" data-testid="backups"></div>
       <button class="button" type="button" data-part="more" data-action="backups.more" hidden>${t("list.more")}</button>`,
   );
@@ -89,6 +86,18 @@ const backupOf = (element) => view.items.find(({ id }) => id === element.closest
 
 const volumeChoice = (chosen) => html`<div class="field"><label for="backup-volume">${t("backups.volume")}</label>
   <select class="input" id="backup-volume" name="volume_id">${view.volumes.map((one) => html`<option value="${one.id}" ${one.id === chosen && html`selected`}>${one.name} · ${one.path}</option>`)}</select></div>`;
+
+/** Those of other services of the project, also of deleted ones, that could be brought back here. */
+const others = async () => {
+  const found = await Promise.all(SOUND.map((state) => get("/backups", { project_id: view.project, state, size: OFFERED }, view.signal)));
+  return found.flatMap(({ items }) => items).filter(({ service_id: id }) => id !== view.id).sort((one, other) => (one.created_at < other.created_at ? 1 : -1));
+};
+
+const otherName = ({ service, volume_name: volume, created_at: at, state }) =>
+  [service.deleted ? t("backups.of_deleted", { name: service.name }) : service.name, volume, dateTime(at), t(`backups.state.${state}`)].join(" · ");
+
+const otherChoice = (found) => html`<div class="field"><label for="backup-other">${t("backups.which")}</label>
+  <select class="input" id="backup-other" name="backup_id">${found.map((one) => html`<option value="${one.id}">${otherName(one)}</option>`)}</select></div>`;
 
 const restoreFields = (backup) => html`${volumeChoice(backup.volume_id)}
   <div class="callout" data-tone="warn"><p>${t("backups.restore_warning")}</p></div>
@@ -131,6 +140,17 @@ export const actions = {
     const sent = await askForm(
       { title: t("backups.restore_title", { at: dateTime(backup.created_at) }), fields: restoreFields(backup), confirm: t("backups.restore"), cancel: t("dialog.cancel"), danger: true, testid: "restore-sheet" },
       (given) => post(`/services/${view.id}/restores`, { ...given, backup_id: backup.id }),
+    );
+    if (!sent) return;
+    toast(t("backups.restore_asked"));
+    await refresh();
+  },
+  "backups.bring": async () => {
+    const found = await others();
+    if (!found.length) return toast(t("backups.none_elsewhere"));
+    const sent = await askForm(
+      { title: t("backups.bring_title"), fields: html`${otherChoice(found)}${restoreFields({})}`, confirm: t("backups.restore"), cancel: t("dialog.cancel"), danger: true, testid: "bring-sheet" },
+      (given) => post(`/services/${view.id}/restores`, given),
     );
     if (!sent) return;
     toast(t("backups.restore_asked"));

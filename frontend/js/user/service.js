@@ -20,6 +20,13 @@ const SECONDS = 4;
 const TROUBLES = { crashed: "crashed", running: "partly" };
 let view = null;
 
+/** What becomes of its backups; nothing to say where there is no place for any. */
+async function backupsAfter(id) {
+  const { available, kept_after_deletion_days: days } = await get(`/services/${id}/backup-plan`);
+  if (!available) return "";
+  return days ? t("service.delete_backups", { count: days }) : t("service.delete_no_backups");
+}
+
 const verb = (name, iconName, { primary = false, busy = false } = {}) =>
   html`<button class="button ${primary && "primary"}" type="button" data-action="service.${name}" data-testid="${name}" ${busy && html`disabled`}>
     ${icon(iconName)}${t(`service.${name}`)}</button>`;
@@ -199,7 +206,7 @@ export const actions = {
     const { name } = view.service;
     const sure = await ask({
       title: t("service.delete_title", { name }),
-      text: t("service.delete_text"),
+      text: `${t("service.delete_text")} ${await backupsAfter(view.id)}`,
       confirm: t("service.delete"),
       type: name,
     });

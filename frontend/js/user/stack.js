@@ -17,6 +17,10 @@ const reason = (one) =>
   one.behind && one.deployment_reason &&
   explained({ code: one.deployment_reason_code, message: one.deployment_reason, parameters: one.deployment_reason_parameters });
 
+/** A digest by its first signs, as it is told apart. */
+const short = (image) => image?.replace(/@sha256:(.{12}).*/, "@$1…");
+const named = (parts) => parts.map((part) => view.stack.services.find((one) => one.part === part)?.name ?? part).join(", ");
+
 const place = (one) =>
   webAddress(one.url)
     ? html`<a class="row-link" href="${one.url}" target="_blank" rel="noopener">${one.url.replace(/^https?:\/\//, "")}</a>`
@@ -26,9 +30,10 @@ const place = (one) =>
 
 const row = (one) => html`<li class="card stack tight" data-key="${one.id}" data-testid="part-${one.part}">
   <div class="row"><a class="row-name" href="/services/${one.id}">${one.name}</a>${badge(one.status)}</div>
-  <span class="hint">${localised(one.title)}${one.image && html` · <span class="mono">${one.image}</span>`}</span>
+  ${one.dropped && html`<div class="callout" data-tone="warn" data-testid="dropped"><p>${t("stacks.dropped")} ${mayDeploy(view.stack) && html`<a href="/services/${one.id}/settings">${t("stacks.to_deletion")}</a>`}</p></div>`}
+  <span class="hint">${!one.dropped && localised(one.title)}${one.image && html`${!one.dropped && " · "}<span class="mono" title="${one.image}">${short(one.image)}</span>`}</span>
   ${place(one)}
-  ${one.waiting && html`<p class="hint">${t("stacks.waits", { names: one.needs.join(", ") })}</p>`}
+  ${one.waiting && html`<p class="hint">${t("stacks.waits", { names: named(one.needs) })}</p>`}
   ${one.deployment_state && html`<a href="/deployments/${one.deployment_id}">${t("stacks.deployment")}: ${t(`state.${one.deployment_state}`)}</a>`}
   ${reason(one)}</li>`;
 
@@ -39,9 +44,11 @@ const upgrade = ({ upgrade: next }, may) =>
   next &&
   html`<div class="callout" data-tone="info" data-testid="upgrade"><strong>${t("stacks.upgrade_title", { version: next.version })}</strong>
     ${next.changes && html`<p>${localised(next.changes)}</p>`}
-    <ul>${next.images.map((one) => html`<li class="mono">${one.name}: ${one.before} → ${one.after}</li>`)}</ul>
+    <ul>${next.images.map((one) => html`<li class="mono">${one.name}: ${short(one.before)} → ${short(one.after)}</li>`)}</ul>
+    ${next.added.length > 0 && html`<p>${t("stacks.adds")}</p><ul>${next.added.map((one) => html`<li>${localised(one.title)} <span class="mono">${one.name}</span> · ${t("stacks.plan")} ${one.plan_id}</li>`)}</ul>`}
+    ${next.dropped.length > 0 && html`<p>${t("stacks.drops")}</p><ul>${next.dropped.map((one) => html`<li class="mono">${one.name}</li>`)}</ul>`}
     <p class="hint">${t("stacks.upgrade_text")}</p>
-    ${may && html`<button class="button primary" type="button" data-action="stack.upgrade">${t("stacks.upgrade")}</button>`}</div>`;
+    ${may && html`<div class="row"><button class="button primary" type="button" data-action="stack.upgrade">${t("stacks.upgrade")}</button></div>`}</div>`;
 
 function show(stack) {
   view.stack = stack;

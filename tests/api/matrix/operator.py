@@ -4,7 +4,8 @@ from tests.api.matrix.rows import ADMINISTRATORS, STAFF, Row
 
 ROWS: dict[str, Row] = {
     "admin_overview": STAFF,
-    "admin_backups_get": STAFF,
+    "admin_backups_list": STAFF,
+    "admin_backups_overview": STAFF,
     "admin_metrics": STAFF,
     "admin_services_list": STAFF,
     "admin_jobs_list": STAFF,
