@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import os
 import re
@@ -31,6 +32,7 @@ NAMES = (
     "EDGE_CERTIFICATES",
     "EDGE_CHALLENGES",
     "EDGE_TRAFFIC_LOG",
+    "EDGE_CHECK",
     "PANEL_HOSTS",
     "API_UPSTREAM",
     "FRONTEND_ROOT",
@@ -99,7 +101,11 @@ def values(layout: Layout, env: Mapping[str, str]) -> dict[str, str]:
     for path in paths.values():
         if UNFIT.search(path):
             raise Failure(f"nginx cannot use this path: {path}", "move the checkout to a simpler path")
+    # Not for the other parts, which start without it.
+    from backend.utils.crypto import edge_check
+
     return paths | {
+        "EDGE_CHECK": edge_check(base64.b64decode(env["SECRET_KEY"])),
         "EDGE_LISTEN": listen(env["EDGE_BIND"], int(env["EDGE_PORT"])),
         "EDGE_TLS_LISTEN": listen_tls(env.get("EDGE_TLS_ADDRESS", "")),
         "EDGE_HTTPS_PORT": "" if (port := env.get("DOMAINS_HTTPS_PORT", "443")) == "443" else f":{int(port)}",

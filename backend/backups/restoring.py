@@ -51,6 +51,8 @@ class Restoring:
                 await self._place.stop_app(job, restore.service_id)
                 await self._end_tasks(restore)
                 await job.progress("putting_aside", 60)
+                # One whose data is lost is made anew for this, and for nothing else.
+                await self._place.engine.ensure_volume(scratch.spec_of(restore, str(restore.volume_id), size))
                 await scratch.make(self._place.engine, restore, scratch.ASIDE, size)
                 await self._copy(str(restore.volume_id), scratch.name_of(restore.id, scratch.ASIDE))
                 async with job.transaction(step="replacing", progress=80) as session:

@@ -19,9 +19,12 @@ def name_of(owner_id: UUID, what: str) -> str:
 
 async def make(engine: Engine, owner: Backup | Restore, what: str, size_bytes: int) -> str:
     volume_id = name_of(owner.id, what)
-    spec = VolumeSpec(volume_id, str(owner.service_id), str(owner.project_id), size_bytes)
-    await engine.ensure_volume(spec)
+    await engine.ensure_volume(spec_of(owner, volume_id, size_bytes))
     return volume_id
+
+
+def spec_of(owner: Backup | Restore, volume_id: str, size_bytes: int) -> VolumeSpec:
+    return VolumeSpec(volume_id, str(owner.service_id), str(owner.project_id), size_bytes)
 
 
 async def remove_all(engine: Engine, owner_id: UUID) -> None:

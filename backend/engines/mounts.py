@@ -18,6 +18,9 @@ class VolumeSpec:
     service_id: str
     project_id: str
     size_bytes: int
+    made: bool = False
+    """It was made before: where its data is gone, that is said (`volume_missing`), and an app does not find
+    an empty folder in its place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class Folders:
 
     def _ensure(self, spec: VolumeSpec) -> None:
         folder = self._folder(spec.volume_id)
+        if spec.made:
+            self.checked_data(spec.volume_id)
         self.data(spec.volume_id).mkdir(mode=0o755, parents=True, exist_ok=True)
         size = max(spec.size_bytes, (read_json(folder / "volume.json") or {}).get("size_bytes", 0))
         facts = {"service_id": spec.service_id, "size_bytes": size}

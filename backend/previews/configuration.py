@@ -14,6 +14,7 @@ from backend.hooks.dao import PushHookDAO
 from backend.previews.dao import PreviewSettingsDAO, PullRequestDAO
 from backend.previews.models import DAYS, MOST, PreviewSettings
 from backend.previews.schemas import PreviewSettingsPatch
+from backend.previews.withdrawing import withdraw
 from backend.services.following import refuse_preview
 from backend.services.models import Service, SourceKind
 from backend.services.trail import record_about
@@ -46,6 +47,7 @@ async def change(session: AsyncSession, service: Service, wanted: PreviewSetting
         setattr(settings, name, value)
     await dao.flush()
     if changed := differences(before, _changeable(settings)):
+        await withdraw(session, service, settings)
         await record_about(
             session, service, Action.SERVICE_PREVIEWS_CHANGED, before=changed[0], after=changed[1]
         )

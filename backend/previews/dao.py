@@ -56,6 +56,12 @@ class PullRequestDAO(BaseDAO[PullRequest]):
         found: Service | None = await self.scalar(statement.execution_options(populate_existing=True))
         return found
 
+    async def with_preview(self, service_id: UUID) -> Sequence[PullRequest]:
+        statement = select(PullRequest).where(
+            PullRequest.service_id == service_id, PullRequest.preview_id.is_not(None)
+        )
+        return await self.all(statement.order_by(PullRequest.id))
+
     async def count_previews(self, service_id: UUID) -> int:
         counted: int = await self.scalar(select(func.count()).where(Service.preview_of == service_id, *ALIVE))
         return counted

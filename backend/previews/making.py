@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -142,12 +143,18 @@ async def _plan(session: AsyncSession, service: Service, settings: PreviewSettin
 async def _variables(
     session: AsyncSession, service: Service, settings: PreviewSettings, pull: Pull
 ) -> dict[str, str]:
-    """Whoever opens a request from a fork writes code that can print them."""
-    if settings.variables == "none" or (pull.fork and settings.forks != "with_variables"):
-        return {}
     held = await lifecycle.variables_of(session, service.id)
-    withheld = set(settings.withheld) if settings.variables == "unmarked" else set()
-    return {name: value for name, value in held.items() if name not in withheld}
+    return {name: held[name] for name in given(settings, held, fork=pull.fork)}
+
+
+def given(settings: PreviewSettings, names: Collection[str], *, fork: bool) -> set[str]:
+    """Which of the service's variables a preview has.
+
+    Whoever opens a request from a fork writes code that can print them.
+    """
+    if settings.variables == "none" or (fork and settings.forks != "with_variables"):
+        return set()
+    return set(names) - (set(settings.withheld) if settings.variables == "unmarked" else set())
 
 
 async def remove(session: AsyncSession, preview: Service, user_id: UUID | None = None) -> Job:

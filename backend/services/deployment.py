@@ -168,6 +168,7 @@ class Deploy:
             command=built.command,
             size_bytes=built.size_bytes,
             port=deployment.port,
+            image_port=built.port,
             processes=dict(built.processes),
             release_command=releasing.chosen(deployment, built.processes),
         )
@@ -183,12 +184,12 @@ class Deploy:
                 return None
             row = await DeploymentDAO(session).get_locked(deployment.id)
             assert row is not None
-            for name in ("build_id", "build_kind", "command", "size_bytes", "processes"):
+            for name in ("build_id", "build_kind", "command", "size_bytes", "processes", "image_port"):
                 setattr(row, name, getattr(kept, name))
                 setattr(deployment, name, getattr(kept, name))
             # The service's own may have changed since that build.
             row.release_command = deployment.release_command = releasing.chosen(deployment, kept.processes)
-            row.port = deployment.port = deployment.port or kept.port
+            row.port = deployment.port = deployment.port or kept.image_port
         await log.write(f"Nothing new to build: the build of release #{kept.number} is the same, and runs")
         await log.flush()
         assert kept.command is not None

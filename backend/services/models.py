@@ -259,6 +259,8 @@ class Deployment(Base):
     source_digest: Mapped[str | None] = mapped_column(String(80))
     """`sha256:…` of the image or the archive: what a tag stood for when this was deployed."""
     port: Mapped[int | None]
+    image_port: Mapped[int | None]
+    """What its build says, whatever was chosen."""
     build_options: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
     rebuild: Mapped[bool] = mapped_column(default=False)
     """Whether it is built although a kept build is of the same source."""

@@ -43,6 +43,7 @@ RESTORED = (
     "build_kind",
     "command",
     "size_bytes",
+    "image_port",
     "build_id",
 )
 

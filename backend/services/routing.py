@@ -30,6 +30,7 @@ from backend.domains.dao import DomainDAO
 from backend.ports import edgeports
 from backend.ports.dao import PortDAO
 from backend.services.dao import ServiceDAO
+from backend.utils.crypto import edge_check
 
 TAKEN_OVER_WITHIN = 10.0
 GROUP = "units-"
@@ -48,6 +49,7 @@ class Edge:
         self._settings = settings
         self._database = database
         self._file = settings.edge_routes_file
+        self._check = edge_check(settings.master_key)
 
     async def publish(self) -> None:
         """Write the map as the database has it now and wait until the edge leads every visitor by it.
@@ -75,7 +77,7 @@ class Edge:
             async with _client(10) as client:
                 answer = await client.get(
                     f"http://{self._settings.edge_address}{path}",
-                    headers={"Host": host, "X-Gavan-Check": "1"},
+                    headers={"Host": host, "X-Gavan-Check": self._check},
                 )
         except httpx.HTTPError:
             return None

@@ -15,6 +15,7 @@ from backend.openapi import WORK, problems
 from backend.roles.permissions import DEPLOYMENTS_WRITE, SERVICES_WRITE
 from backend.services import lifecycle
 from backend.services.access import Writer, project_to_order_in
+from backend.services.following import refuse_preview
 from backend.services.schemas import Accepted
 from backend.sources import archives, registries
 from backend.sources import schemas as s
@@ -93,7 +94,7 @@ async def service_archive_upload(
     """The body is the archive, which is the service's source from now on; follow the job of `Location`."""
     async with parts.transaction() as session:
         # Before megabytes are taken of somebody who may not give them.
-        await lifecycle.locked(session, service_id, principal, SERVICES_WRITE)
+        refuse_preview(await lifecycle.locked(session, service_id, principal, SERVICES_WRITE))
     await identity_of(request.app).limits.check("archive", account=str(principal.user_id))
     upload = archives.Upload(parts.settings)
     await upload.take(request.stream())

@@ -13,6 +13,7 @@ from backend.engines import imagenames
 from backend.engines.addresses import Allowed, check_url
 from backend.engines.base import Access, EngineError
 from backend.exceptions import Conflict
+from backend.services.following import refuse_preview
 from backend.services.models import Service
 from backend.services.trail import record_about
 from backend.sources.addresses import refused
@@ -37,6 +38,7 @@ def check(settings: Settings, host: str) -> str:
 async def set_login(
     session: AsyncSession, settings: Settings, service: Service, host: str, username: str, password: str
 ) -> None:
+    refuse_preview(service)
     host = check(settings, host)
     held = await RegistryLoginDAO(session).of(service.id)
     replaced = any(login.host == host for login in held)
@@ -56,6 +58,7 @@ async def keep(session: AsyncSession, service_id: UUID, host: str, username: str
 
 async def remove_login(session: AsyncSession, settings: Settings, service: Service, host: str) -> None:
     """Nothing happens where there is none."""
+    refuse_preview(service)
     host, logins = check(settings, host), RegistryLoginDAO(session)
     for login in await logins.of(service.id):
         if login.host == host:

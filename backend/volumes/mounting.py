@@ -44,7 +44,13 @@ async def equip(
 
 
 async def _made(job: Claimed, engine: Engine, release: ReleaseSpec, volume: Volume) -> VolumeMount:
-    spec = VolumeSpec(str(volume.id), release.service_id, release.project_id, volume.size_bytes)
+    spec = VolumeSpec(
+        str(volume.id),
+        release.service_id,
+        release.project_id,
+        volume.size_bytes,
+        made=volume.node is not None,
+    )
     made = await engine.ensure_volume(spec)
     async with job.transaction() as session:
         row = await VolumeDAO(session).get_locked(volume.id)

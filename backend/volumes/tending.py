@@ -54,7 +54,8 @@ async def measure(settings: Settings, database: Database, engine: Engine) -> Non
 
 
 async def _grow(database: Database, engine: Engine, volume: Volume) -> None:
-    spec = VolumeSpec(str(volume.id), str(volume.service_id), str(volume.project_id), volume.size_bytes)
+    ids = str(volume.id), str(volume.service_id), str(volume.project_id)
+    spec = VolumeSpec(*ids, volume.size_bytes, made=volume.node is not None)
     made = await engine.ensure_volume(spec)
     if not made.grown:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from backend.billing.traffic import counting, logs
 from backend.billing.traffic.models import TrafficDay
 from backend.config import Settings
 from backend.database import Database
+from backend.utils.crypto import edge_check
 from tests.billing.meters import Fleet
 from tests.embedded.conftest import RunningEdge, run_edge, until
 from tests.support.people import UserFactory
@@ -53,10 +55,12 @@ async def test_the_edge_is_counted_over_a_new_file(
     def written() -> int:
         return sum(path.read_bytes().count(b" " + host.encode() + b"\n") for path in logs.files(log))
 
-    for _ in range(REQUESTS):
+    for _ in range(REQUESTS - 1):
         own_edge.text("/some?secret=1", host)
-    # The panel's own question, a host that is no service, and the panel itself.
+    # Nobody else can say that it is the panel.
     own_edge.text("/", host, **{"X-Gavan-Check": "1"})
+    # The panel's own question, a host that is no service, and the panel itself.
+    own_edge.text("/", host, **{"X-Gavan-Check": edge_check(base64.b64decode(own_edge.env["SECRET_KEY"]))})
     own_edge.text("/", "nobody.localhost")
     own_edge.text("/")
     until(lambda: written() == REQUESTS)

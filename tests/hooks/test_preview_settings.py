@@ -43,6 +43,43 @@ async def test_variables_as_chosen(
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "fork", "names"),
+    [
+        ({}, {"withheld": ["PAYMENT_KEY"]}, False, ["GREETING", "OWN"]),
+        ({}, {"variables": "none"}, False, ["OWN"]),
+        ({"forks": "with_variables"}, {"forks": "without_variables"}, True, ["OWN"]),
+    ],
+)
+async def test_what_is_withdrawn_is_taken_from_previews(
+    service: Previewed, before: dict[str, Any], after: dict[str, Any], fork: bool, names: list[str]
+) -> None:
+    path = f"/api/v1/services/{service.service_id}/variables"
+    await service.client.put(path, json={"variables": VARIABLES}, headers=service.owner.headers)
+    await service.settings(**before)
+    assert await service.told(OPENED.but(fork=fork)) == ("deployed", None)
+    preview = await service.preview()
+    own = {**dict.fromkeys(VARIABLES), "OWN": "of the preview"}
+    place = f"/api/v1/services/{preview['id']}/variables"
+    answer = await service.client.put(place, json={"variables": own}, headers=service.owner.headers)
+    assert answer.status_code == 200, answer.text
+    await service.settings(**after)
+    held = await service.get(f"/services/{preview['id']}/variables")
+    assert [one["name"] for one in held["items"]] == names
+    deployments = await service.get(f"/services/{preview['id']}/deployments")
+    assert [one["trigger"] for one in deployments["items"]] == ["preview", "preview"]
+
+
+async def test_previews_of_forks_go_where_there_are_to_be_none(service: Previewed) -> None:
+    await service.settings(forks="without_variables")
+    assert await service.told(OPENED.but(fork=True)) == ("deployed", None)
+    preview = await service.preview()
+    await service.settings(forks="never")
+    assert (await service.get(f"/services/{preview['id']}"))["status"] == "deleting"
+    (request,) = await service.requests()
+    assert (request["preview"], request["reason_code"]) == (None, "fork")
+
+
+@pytest.mark.parametrize(
     ("wanted", "code"),
     [
         ({"plan_id": "unknown"}, "plan_unknown"),

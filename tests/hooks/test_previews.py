@@ -254,6 +254,9 @@ async def test_a_preview_follows_its_service(service: Previewed) -> None:
         ("PATCH", "/previews/settings", {"enabled": True}),
         ("PATCH", "/commit-status", {"enabled": True}),
         ("PUT", "/source/token", {"token": "tok_of_a_forge"}),
+        ("PUT", "/source/registries/registry.example.com", {"username": "ada", "password": "a secret"}),
+        ("DELETE", "/source/registries/registry.example.com", None),
+        ("POST", "/archive", None),
     ):
         headers = service.owner.headers
         answer = await service.client.request(method, path + where, json=body, headers=headers)

@@ -296,15 +296,17 @@ async def test_what_makes_a_build_the_same(
             session.expunge_all()
 
 
-async def test_a_kept_build_runs_the_release_command_of_today(order: Ask, database: Database) -> None:
+async def test_a_kept_build_is_run_as_is_chosen_today(order: Ask, database: Database) -> None:
     placed = (await order()).json()
     async with database.transaction() as session:
         first = await session.get(Deployment, placed["deployment"]["id"])
         assert first is not None
         first.state, first.build_kept, first.command, first.engine = "live", True, "serve", "process"
         first.release_command, first.processes = "migrate of old", {"release": "migrate"}
+        first.port, first.image_port = 3000, 8000
         service = await session.get(Service, first.service_id)
-    for number, (own, runs) in enumerate(((None, "migrate"), ("migrate anew", "migrate anew")), start=2):
+    chosen = ((None, None, "migrate", 8000), ("migrate anew", 9000, "migrate anew", 9000))
+    for number, (own, port, runs, listens) in enumerate(chosen, start=2):
         async with database.transaction() as session:
             row = Deployment(
                 id=new_id(),
@@ -314,6 +316,7 @@ async def test_a_kept_build_runs_the_release_command_of_today(order: Ask, databa
                 state="building",
                 steps=[],
                 release_command=own,
+                port=port,
                 **{name: getattr(first, name) for name in (*making.SAME, "health_path", "plan_id")},
             )
             session.add(row)
@@ -328,4 +331,4 @@ async def test_a_kept_build_runs_the_release_command_of_today(order: Ask, databa
         async with database.transaction() as session:
             kept = await session.get(Deployment, row.id)
             assert kept is not None
-            assert (kept.release_command, kept.build_id) == (runs, first.id)
+            assert (kept.release_command, kept.port, kept.build_id) == (runs, listens, first.id)

@@ -1,7 +1,7 @@
 """Runs in a container of the engine's own, with the machine's devices: a file as a disk of its own size.
 
 The kernel then refuses what does not fit, which it can for no folder without quotas of projects. The script
-gets its order as JSON on the command line (`do`, `link`, `size`) and answers with JSON. `/store` holds the
+gets its order as JSON on the command line (`do`, `link`, `size`, `made`) and answers with JSON. `/store` holds the
 file, `/host` shows the machine's root, for `mkfs.ext4` where the image has none, and `/host/dev` its devices.
 
 The name of the attached device is a link in the machine's `/dev`, which a reboot empties: a volume that is
@@ -26,6 +26,8 @@ INFO = struct.Struct("QQQQQIIII64s64s32sQQ")
 RESIZE = 0x40086610
 MOST = 4096
 TRIES = 20
+NAMED = "-volume-"
+"""In the name of each volume's link, and of no device of anybody else."""
 BLOCK = 4096
 
 
@@ -37,18 +39,21 @@ def main() -> None:
         if order["do"] == "detach":
             detach(link)
         else:
-            answer = {"grown": attach(link, order["size"])}
+            answer = attach(link, order["size"], made=order["made"])
     except Exception as error:
         answer = {"error": f"{type(error).__name__}: {error}"[:500]}
     print(json.dumps(answer))
 
 
-def attach(link: str, size: int) -> bool:
-    """Make the file if it is not there, let it grow to `size`, and have the machine know it as a device.
+def attach(link: str, size: int, *, made: bool) -> dict[str, object]:
+    """Make the file if it is not there and never was, let it grow to `size`, and have the machine know it as a
+    device.
 
-    Whether the file system has all of the file by now.
+    Whether it is gone, or whether the file system has all of the file by now.
     """
-    if size and not os.path.exists(FILE):
+    if not os.path.exists(FILE):
+        if made or not size:
+            return {"gone": True}
         make(size)
     if size > os.path.getsize(FILE):
         os.truncate(FILE, size)
@@ -68,7 +73,7 @@ def attach(link: str, size: int) -> bool:
         os.unlink(fresh)
     os.symlink(os.path.basename(device), fresh)
     os.replace(fresh, link)
-    return grown
+    return {"grown": grown}
 
 
 def make(size: int) -> None:
@@ -125,6 +130,9 @@ def attached() -> str:
 
 
 def attach_anew(path_of_file: str = FILE) -> str:
+    """By a device that is free, and that no other volume's name leads to any more: such a name stays where a
+    device was taken away behind our back, and would show this file as that volume's data.
+    """
     control = os.open(f"{DEVICES}/loop-control", os.O_RDWR)
     file = os.open(path_of_file, os.O_RDWR)
     failure = None
@@ -137,6 +145,7 @@ def attach_anew(path_of_file: str = FILE) -> str:
         device = os.open(path, os.O_RDWR)
         try:
             fcntl.ioctl(device, SET_FD, file)
+            forget_names(path)
             return path
         except OSError as error:
             # Somebody was faster.
@@ -144,6 +153,13 @@ def attach_anew(path_of_file: str = FILE) -> str:
         finally:
             os.close(device)
     raise failure or OSError("no device is free")
+
+
+def forget_names(device: str) -> None:
+    for name in os.listdir(DEVICES):
+        path = f"{DEVICES}/{name}"
+        if NAMED in name and os.path.islink(path) and os.readlink(path) == os.path.basename(device):
+            os.unlink(path)
 
 
 def detach(link: str) -> None:

@@ -123,6 +123,10 @@ class Volumes:
     async def ensure(self, spec: VolumeSpec) -> Volume:
         node = (await self._swarm.identity())["NodeID"]
         present = await self._find(spec.volume_id)
+        if present is None:
+            if spec.made:
+                raise _gone()
+            await self._drop(spec.volume_id)
         bounded = _is_bounded(present) if present else await self._can_bound()
         grown = True
         if bounded:
@@ -140,7 +144,7 @@ class Volumes:
             return
         present = await self._find(volume_id)
         if present is None:
-            raise EngineError("volume_missing", "The volume is gone from this Docker.")
+            raise _gone()
         if _is_bounded(present):
             await self._block(volume_id, "attach", 0)
         self._attached[volume_id] = time.monotonic()
@@ -179,19 +183,20 @@ class Volumes:
         return lost
 
     async def remove(self, volume_id: str) -> None:
-        present = await self._find(volume_id)
         self._attached.pop(volume_id, None)
         await self._daemon.call(lambda client: self._let_go(client, volume_id))
         bounded = await self._daemon.find(lambda client: client.inspect_volume(self._store(volume_id)))
-        if present is not None:
-            try:
-                await self._daemon.find(lambda client: client.remove_volume(self.name(volume_id)))
-            except Conflict:
-                message = "A release still uses the volume; this is tried again by itself."
-                raise EngineError("volume_in_use", message, retry=Retry.BACKOFF) from None
+        await self._drop(volume_id)
         if bounded is not None:
             await self._block(volume_id, "detach", 0)
             await self._daemon.find(lambda client: client.remove_volume(self._store(volume_id)))
+
+    async def _drop(self, volume_id: str) -> None:
+        try:
+            await self._daemon.find(lambda client: client.remove_volume(self.name(volume_id)))
+        except Conflict:
+            message = "A release still uses the volume; this is tried again by itself."
+            raise EngineError("volume_in_use", message, retry=Retry.BACKOFF) from None
 
     def _let_go(self, client: APIClient, volume_id: str) -> None:
         """Containers that ended still hold the volumes that they had."""
@@ -234,7 +239,9 @@ class Volumes:
         return list(found["Volumes"] or ())
 
     async def _find(self, volume_id: str) -> dict[str, Any] | None:
-        return await self._daemon.find(lambda client: client.inspect_volume(self.name(volume_id)))
+        """None also for the empty one that Docker makes of itself for whoever mounts what is not there."""
+        found = await self._daemon.find(lambda client: client.inspect_volume(self.name(volume_id)))
+        return found if found is None or VOLUME in (found["Labels"] or {}) else None
 
     def _labels(self, spec: VolumeSpec) -> dict[str, str]:
         ids = names.labels(self._instance, service=spec.service_id, project=spec.project_id)
@@ -305,7 +312,7 @@ class Volumes:
             machine,
             Mount("/host/dev", "/dev", type="bind"),
         ]
-        order = {"do": what, "link": self.name(volume_id), "size": size}
+        order = {"do": what, "link": self.name(volume_id), "size": size, "made": bool(spec and spec.made)}
 
         def run(client: APIClient) -> Any:
             with self._layout.locked(LOCK):
@@ -331,6 +338,8 @@ class Volumes:
             # A machine that is a container itself may not have it to give.
             self._to_grow = []
             return await self._block(volume_id, what, size, spec=spec)
+        if answer.get("gone"):
+            raise _gone()
         if answer.get("error"):
             raise EngineError("volume_failed", f"The volume could not be made: {answer['error']}")
         return bool(answer.get("grown", True))
@@ -366,6 +375,10 @@ def _mounted(service: dict[str, Any]) -> set[str]:
         for mount in service["Spec"]["TaskTemplate"]["ContainerSpec"].get("Mounts") or ()
         if mount["Type"] == "volume"
     }
+
+
+def _gone() -> EngineError:
+    return EngineError("volume_missing", "The volume is gone from this Docker.")
 
 
 def _is_bounded(volume: dict[str, Any]) -> bool:
