@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from backend.config import get_settings
 from backend.database import Database
-from backend.stacks import changing, library
+from backend.stacks import library, upgrading
 from backend.verificationcodes import codes
 from backend.verificationcodes.codes import Issued
 from backend.verificationcodes.purposes import Purpose
@@ -253,15 +253,14 @@ def _on_nodes(method: str, path: str, body: Any = None, **changes: Any) -> Prepa
 
 async def _newer_template(stage: Stage) -> httpx.Response:
     path = f"/stacks/{stage.objects['stack_id']}/upgrade"
-    ours = library.library()
-    blueprint = ours.newest("ai-agent")
+    blueprint = library.library().newest("ai-agent")
     assert blueprint
     newer = blueprint.model_copy(update={"version": 2})
-    changing.library = lambda: library.Library({"ai-agent": {1: blueprint, 2: newer}})
+    upgrading.library = lambda: library.Library({"ai-agent": {1: blueprint, 2: newer}})
     try:
         return await stage.ask("POST", path, {"version": 2})
     finally:
-        changing.library = library.library
+        upgrading.library = library.library
 
 
 _LIVE = "UPDATE services s SET live_deployment_id = d.id FROM deployments d WHERE d.service_id = s.id"

@@ -43,6 +43,16 @@ async def test_made_verified_and_brought_back(pier: Pier) -> None:
     pier.nothing_left()
 
 
+async def test_a_lost_volume_is_made_anew_for_its_backup(pier: Pier) -> None:
+    before, backup = tree(pier.data), await pier.made()
+    await pier.engine.folders.remove(pier.volume_id)
+    assert (await pier.restore(backup)).status_code == 202
+    await pier.work()
+    assert (await pier.restored())["state"] == "succeeded"
+    assert tree(pier.data) == before
+    pier.nothing_left()
+
+
 async def test_into_another_service_of_the_project(pier: Pier) -> None:
     before, backup, first = tree(pier.data), await pier.made(), pier.volume_id
     found = (await pier.ask("GET", f"/backups?project_id={backup['project_id']}")).json()["items"]

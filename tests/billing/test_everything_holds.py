@@ -347,7 +347,8 @@ def test_from_the_first_warning_to_the_end_and_back() -> None:
     paid = False
     for day in range(200):
         harbour.dun(1, killed=day % 3 == 0)
-        harbour.the_books_balance()
+        if day % 7 == 0:
+            harbour.the_books_balance()
         if "terminated" in Harbour.stages:
             break
         if "suspended" in Harbour.stages and not paid:
@@ -356,5 +357,6 @@ def test_from_the_first_warning_to_the_end_and_back() -> None:
             harbour.pay(1_000, by_a_person=True, heard=True)
             harbour.obey()
             harbour.the_books_balance()
+    harbour.the_books_balance()
     assert {"grace", "suspended", "terminated"} <= Harbour.stages
     harbour.teardown()

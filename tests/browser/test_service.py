@@ -237,6 +237,7 @@ async def test_deleting_asks_for_the_name(
     assert (await stack.visit(name)).status_code == 200
 
     await panel.part("delete").click()
+    await expect(dialog).to_be_visible()
     await panel.page.keyboard.press("Escape")
     await expect(dialog).to_have_count(0)
 

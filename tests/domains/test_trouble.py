@@ -20,8 +20,8 @@ from backend.domains.acme import Acme, AcmeError
 from backend.jobs import relay
 from tests.domains.authority import Authority, Dns, run_authority
 from tests.domains.quay import Quay, names_of
-from tests.domains.worker import environment
 from tests.embedded.conftest import RunningEdge
+from tests.support.environment import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = ("ordering", "proving", "finishing", "installing")

@@ -14,21 +14,6 @@ from backend.domains.kinds import DomainJobs
 from backend.jobs import runner
 from backend.services.routing import Edge
 
-RANGES = ("app_ports", "public_ports")
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """What makes the same settings in another process."""
-    found = {}
-    for name, value in settings.model_dump().items():
-        if hasattr(value, "get_secret_value"):
-            value = value.get_secret_value()
-        if isinstance(value, tuple):
-            value = ("-" if name in RANGES else ",").join(map(str, value))
-        if value is not None:
-            found[name.upper()] = str(value)
-    return found
-
 
 async def work(job_id: UUID) -> None:
     settings = use(Settings(_env_file=None))  # type: ignore[call-arg]

@@ -136,8 +136,11 @@ async def test_a_check_that_is_given_up_ends(panel: Panel) -> None:
     """With what it began, while the app goes on."""
     spec, built = await panel.build(APP)
     sign = f"9{uuid4().int % 10**9:09}"
+    apart = f"python3 -c 'import os, time; os.setsid(); time.sleep(900)' {sign}"
     release = replace(
-        panel.release(spec, built), health=HealthKind.COMMAND, health_command=f"sleep {sign} & sleep {sign}"
+        panel.release(spec, built),
+        health=HealthKind.COMMAND,
+        health_command=f"sleep {sign} & {apart} & sleep {sign}",
     )
     await panel.engine.start(release, panel.report)
     with pytest.raises(EngineError) as caught:

@@ -15,6 +15,8 @@ import pytest
 
 from backend.engines import sandbox
 from backend.engines.base import EngineError, ReleaseSpec, SecretFile, VolumeMount, VolumeSpec
+from backend.engines.docker import blockfile
+from backend.engines.docker.engine import DockerEngine
 from tests.engines.conftest import Panel, every_engine
 
 MIB = 2**20
@@ -161,6 +163,45 @@ async def test_what_is_not_there(panel: Panel) -> None:
     with pytest.raises(EngineError) as failure:
         await engine.start(release, panel.report)
     assert failure.value.code == "volume_missing"
+    with pytest.raises(EngineError) as failure:
+        await engine.ensure_volume(VolumeSpec(missing, "service", "project", SIZE, made=True))
+    assert failure.value.code == "volume_missing"
+
+
+@pytest.mark.parametrize("panel", ["docker"], indirect=True)
+async def test_nothing_empty_takes_the_place_of_a_volume(panel: Panel) -> None:
+    engine, lost = panel.engine, str(uuid.uuid4())
+    assert isinstance(engine, DockerEngine)
+    volumes, daemon = engine._volumes, engine._daemon
+    name, spec = volumes.name(lost), VolumeSpec(lost, "service", "project", SIZE)
+    # As Docker makes it for whoever mounts what is not there.
+    await daemon.call(lambda client: client.create_volume(name))
+    try:
+        for asked in (volumes.attach(lost), engine.ensure_volume(replace(spec, made=True))):
+            with pytest.raises(EngineError) as failure:
+                await asked
+            assert failure.value.code == "volume_missing"
+        if (await engine.ensure_volume(spec)).bounded:
+            await volumes._block(lost, "detach", 0)
+            await daemon.call(lambda client: client.remove_volume(f"{name}-store"))
+            with pytest.raises(EngineError) as failure:
+                await engine.ensure_volume(replace(spec, made=True))
+            assert failure.value.code == "volume_missing"
+        volumes._attached.clear()
+        assert set(await engine.volume_usage([lost])) <= {lost}
+    finally:
+        await engine.remove_volume(lost)
+    assert await daemon.find(lambda client: client.inspect_volume(name)) is None
+
+
+def test_no_name_of_another_volume_leads_to_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device was detached behind our back, and is given to the next volume."""
+    monkeypatch.setattr(blockfile, "DEVICES", str(tmp_path))
+    links = {"gavan-x-volume-a": "loop3", "gavan-x-volume-b": "loop4", "disk": "loop3"}
+    for name, device in links.items():
+        (tmp_path / name).symlink_to(device)
+    blockfile.forget_names(f"{tmp_path}/loop3")
+    assert {path.name for path in tmp_path.iterdir()} == {"gavan-x-volume-b", "disk"}
 
 
 @pytest.mark.parametrize("panel", ["docker"], indirect=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.celery.crew import QUEUES
-from backend.celery.worker import app
+from backend.config import Settings
 from backend.jobs.queue import QUEUE_OF
+from tests.support.environment import environment
 
 PROGRAM = """
 import os, signal, sys, time
@@ -32,11 +33,24 @@ crew.RESPAWN_SECONDS = 0.05
 crew.Crew({name: member(name) for name in ("loads", "sails")}).run()
 """
 
+READ = """
+import json
+from backend.celery import crew
+from backend.celery.worker import app
+
+timed = [entry["options"]["queue"] for entry in app.conf.beat_schedule.values()]
+print(json.dumps({"timed": [app.conf.task_default_queue, *timed], "members": dict(crew.QUEUES)}))
+"""
+
 
 class Running:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder = folder
-        self.process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder)], start_new_session=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(folder)],
+            env=os.environ | environment(settings),
+            start_new_session=True,
+        )
 
     def members(self) -> dict[str, int]:
         """The processes that live, by name."""
@@ -52,8 +66,10 @@ class Running:
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    crew = Running(tmp_path)
+def running(tmp_path: Path, settings: Settings) -> Iterator[Running]:
+    folder = tmp_path / "members"
+    folder.mkdir()
+    crew = Running(folder, settings)
     yield crew
     if crew.process.poll() is None:
         os.killpg(crew.process.pid, signal.SIGKILL)
@@ -77,15 +93,16 @@ def test_told_to_stop_all_of_them_end(running: Running) -> None:
     assert running.members() == {}
 
 
-def test_every_queue_is_read_by_some_member() -> None:
-    read = {queue for queues in QUEUES.values() for queue in queues.split(",")}
-    timed = {entry["options"]["queue"] for entry in app.conf.beat_schedule.values()}
-    assert set(QUEUE_OF.values()) | timed | {app.conf.task_default_queue} <= read
-
-
-def test_a_build_a_backup_and_a_cron_run_wait_for_nothing_but_their_own() -> None:
-    for queue in ("deploy", "backups", "cron", "default"):
-        mine = [queues for queues in QUEUES.values() if queue in queues.split(",")]
+def test_each_queue_is_read_and_builds_backups_and_cron_runs_wait_for_nothing_but_their_own(
+    settings: Settings,
+) -> None:
+    program = [sys.executable, "-c", READ]
+    told = subprocess.check_output(program, env=os.environ | environment(settings))
+    read = json.loads(told)
+    members = [set(queues.split(",")) for queues in read["members"].values()]
+    assert set(QUEUE_OF.values()) | set(read["timed"]) <= set().union(*members)
+    apart = {"deploy", "backups", "cron", "default"}
+    for queue in apart:
+        mine = [queues for queues in members if queue in queues]
         assert mine
-        others = {other for queues in mine for other in queues.split(",")} - {queue}
-        assert not others & ({"deploy", "backups", "cron", "default"} - {queue})
+        assert all(queues & apart == {queue} for queues in mine)

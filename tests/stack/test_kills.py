@@ -22,7 +22,7 @@ CREW = "crew"
 """Each worker by itself, while whoever forks them lives."""
 # (part, whether its children are killed with it)
 VICTIMS = [
-    *(("workers", True), ("workers", False), (CREW, True), ("api", True)),
+    *(("workers", False), (CREW, True), ("api", True)),
     *(("redis", True), ("postgres", False), ("apps", False), ("edge", True), ("edge", False)),
 ]
 IDS = [f"{part}{'' if group else '-alone'}" for part, group in VICTIMS]

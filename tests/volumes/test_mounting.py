@@ -24,9 +24,11 @@ class Recorder:
     def __init__(self, state: UnitState) -> None:
         self.state = state
         self.asked: list[tuple[str, str]] = []
+        self.made_before: list[bool] = []
 
     async def ensure_volume(self, spec: VolumeSpec) -> Volume:
         self.asked.append(("ensure", spec.volume_id))
+        self.made_before.append(spec.made)
         return Volume(spec.volume_id, "node-1", True)
 
     async def stop(self, deployment_id: str) -> None:
@@ -110,6 +112,16 @@ async def test_the_old_release_ends_before_the_volume_is_touched(harbour: Harbou
     async with harbour.database.transaction() as session:
         again = await mounting.of_release(session, release_of(harbour, new))
     assert again.volumes == release.volumes
+
+
+async def test_what_was_made_once_is_not_made_anew(harbour: Harbour) -> None:
+    """An app would find an empty folder where its data was."""
+    await harbour.order()
+    await add(harbour)
+    engine, new = Recorder(UnitState.STOPPED), await accepted(harbour)
+    for _ in range(2):
+        await equip(harbour, engine, new)
+    assert engine.made_before == [False, True]
 
 
 async def test_without_volumes_releases_overlap(harbour: Harbour) -> None:

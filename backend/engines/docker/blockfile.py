@@ -1,8 +1,9 @@
 """Runs in a container of the engine's own, with the machine's devices: a file as a disk of its own size.
 
 The kernel then refuses what does not fit, which it can for no folder without quotas of projects. The script
-gets its order as JSON on the command line (`do`, `link`, `size`, `made`) and answers with JSON. `/store` holds the
-file, `/host` shows the machine's root, for `mkfs.ext4` where the image has none, and `/host/dev` its devices.
+gets its order as JSON on the command line (`do`, `link`, `size`, `made`) and answers with JSON. `/store` has
+the file, `/host` shows the machine's root, for `mkfs.ext4` where the image has none, and `/host/dev` its
+devices.
 
 The name of the attached device is a link in the machine's `/dev`, which a reboot empties: a volume that is
 not attached then fails to mount, instead of showing another one's data or an empty folder.
@@ -46,8 +47,7 @@ def main() -> None:
 
 
 def attach(link: str, size: int, *, made: bool) -> dict[str, object]:
-    """Make the file if it is not there and never was, let it grow to `size`, and have the machine know it as a
-    device.
+    """Make the file if it never was there, let it grow to `size`, and have the machine know it as a device.
 
     Whether it is gone, or whether the file system has all of the file by now.
     """

@@ -18,23 +18,32 @@ from backend.engines.probes import Bad
 POLL = 0.1
 ELSEWHERE = "its unit runs on another node, where no command can be run"
 
+MARK = "GAVAN_CHECK"
+
 # What docker executes leads a group of its own. Its number is kept in the container, for only there it means
-# something: docker leaves running what nobody waits for any more.
+# something: docker leaves running what nobody waits for any more. What began a session of its own is found by
+# a variable that it inherited; the second and third look are for what it began meanwhile.
+_SWEEP = f"""for look in 1 2 3; do
+  for process in /proc/[0-9]*; do
+    if grep -qs "{MARK}=$1" "$process/environ"; then kill -KILL "${{process#/proc/}}"; fi
+  done
+done 2>/dev/null"""
 _RUN = f"""echo $$ >"$1"
 [ ! -e {ENVIRONMENT} ] || . {ENVIRONMENT}
-/bin/sh -c "$2"
+{MARK}="$1" /bin/sh -c "$2"
 status=$?
 rm -f "$1"
+{_SWEEP}
 exit $status"""
-_END = """read leader <"$1" || exit 0
+_END = f"""if read leader <"$1"; then kill -KILL "-$leader"; fi
 rm -f "$1"
-kill -KILL "-$leader\""""
+{_SWEEP}"""
 
 
 async def run(daemon: Daemon, instance: str, unit: Unit, command: str, timeout: float) -> int:
     """Its exit status; an image needs /bin/sh for it. Raises TimeoutError when it did not end in time.
 
-    However this ends, the command and what it began in its own group do not go on.
+    However this ends, the command and what it began do not go on.
     """
     container = await daemon.call(lambda client: _container(client, instance, unit))
     if container is None:

@@ -49,6 +49,7 @@ ATTACHED_FOR = 60.0
 """Seconds for which a volume that was attached is believed to be so."""
 MEMORY = 256 * 2**20
 CAPABILITIES = "unable to apply caps"
+MISSING = "volume_missing"
 NOT_MOUNTED = "failed to mount local volume"
 """What tasks say whose volume is not attached, as after a reboot."""
 
@@ -97,11 +98,15 @@ class Volumes:
             for volume in await self._mine()
             if volume["Labels"].get(VOLUME) in wanted and STORE not in volume["Labels"]
         }
+        for volume_id in [volume_id for volume_id, volume in found.items() if _is_bounded(volume)]:
+            try:
+                await self.attach(volume_id)
+            except EngineError as error:
+                if error.code != MISSING:
+                    raise
+                del found[volume_id]
         if not found:
             return {}
-        for volume_id, volume in found.items():
-            if _is_bounded(volume):
-                await self.attach(volume_id)
         order = [[volume_id, _is_bounded(volume)] for volume_id, volume in found.items()]
         mounts = [
             Mount(
@@ -378,7 +383,7 @@ def _mounted(service: dict[str, Any]) -> set[str]:
 
 
 def _gone() -> EngineError:
-    return EngineError("volume_missing", "The volume is gone from this Docker.")
+    return EngineError(MISSING, "The volume is gone from this Docker.")
 
 
 def _is_bounded(volume: dict[str, Any]) -> bool:
