@@ -111,6 +111,8 @@ class BuildSpec:
     options: BuildOptions = BuildOptions()
     logins: tuple[Access, ...] = ()
     """To registries of base images; each is shown to its `origin`, the registry's host, alone."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What a Dockerfile's commands may ask for by name, for as long as they run."""
 
 
 @dataclass(frozen=True, slots=True)

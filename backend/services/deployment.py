@@ -155,7 +155,10 @@ class Deploy:
         await self._enter(job, deployment, DeploymentState.BUILDING)
         if (command := await self._built_before(job, snapshot, log)) is not None:
             return command
-        spec = making.build_spec(deployment, snapshot.service.project_id, snapshot.limits, snapshot.logins)
+        spec = making.build_spec(
+            *(deployment, snapshot.service.project_id, snapshot.limits),
+            *(snapshot.logins, snapshot.environment),
+        )
         built = await self._engine.build(spec, log.write)
         deployment.port = deployment.port or built.port
         deployment.processes = dict(built.processes)

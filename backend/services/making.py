@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +14,7 @@ from backend.sources import credentials, registries
 from backend.sources.dao import SourceArchiveDAO
 
 SAME = ("source_kind", "repo_url", "root", "commit", "source_digest", "build_options")
-"""What makes two builds the same: no build sees the customer's variables."""
+"""What makes two builds the same: variables reach a build as secrets only, of which nothing stays."""
 
 
 async def access_of(
@@ -70,7 +70,11 @@ def fetch_spec(
 
 
 def build_spec(
-    deployment: Deployment, project_id: UUID, limits: Limits, logins: Sequence[Access]
+    deployment: Deployment,
+    project_id: UUID,
+    limits: Limits,
+    logins: Sequence[Access],
+    environment: Mapping[str, str],
 ) -> BuildSpec:
     options = deployment.build_options
     return BuildSpec(
@@ -82,6 +86,7 @@ def build_spec(
             options.get("dockerfile", ""), options.get("target", ""), options.get("arguments", {})
         ),
         logins=tuple(logins),
+        secrets=environment,
     )
 
 

@@ -16,6 +16,7 @@ from docker import APIClient
 from requests import Response
 
 from backend.engines.base import EngineError, Report, Retry
+from backend.engines.docker.buildsecrets import Asking, hand
 from backend.engines.docker.client import Daemon, NotFound
 from backend.engines.docker.context import DOCKERFILE
 from backend.engines.docker.ownfile import MOST_INSTRUCTIONS
@@ -45,7 +46,7 @@ _LAYER = re.compile(r" ---> ([0-9a-f]{12})")
 _CHATTER = re.compile(r"Removing intermediate container [0-9a-f]{12}|Successfully built .*|")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Order:
     """What is asked of the builder."""
 
@@ -55,6 +56,10 @@ class Order:
     marks: Mapping[str, str]
     """Labels that all containers of the build bear, by instructions of the Dockerfile."""
     arguments: Mapping[str, str]
+    asking: Mapping[str, Asking]
+    """Instructions that take secrets."""
+    secrets: Mapping[str, str]
+    """By name; each container gets those that its instruction asks for."""
     hidden: frozenset[str]
     """Instructions that are the engine's own, of no interest in the log."""
     memory_bytes: int
@@ -76,6 +81,7 @@ class Building:
         self._partial = ""
         self._quiet = False
         self._step = ""
+        self._asking: Asking | None = None
         self._containers: set[str] = set()
         """Beginnings of the ids that the answer named; a command can name further ones, but hide none."""
         self._named: str | None = None
@@ -180,7 +186,9 @@ class Building:
         """A command can print what the builder prints: so these are trusted only as far as the labels of
         this build go."""
         if step := _STEP.fullmatch(line):
-            self._step, self._named = step[1][:LONGEST_STEP], None
+            self._asking = self._order.asking.get(step[1])
+            shown = self._asking.line if self._asking else step[1]
+            self._step, self._named = shown[:LONGEST_STEP], None
             if step[1].startswith("FROM "):
                 self._below = 0 if step[1].startswith("FROM scratch") else None
             # The last instruction is the builder's: the labels that were asked for.
@@ -191,6 +199,9 @@ class Building:
             self._containers.add(running[1])
             if len(self._containers) > MOST_CONTAINERS:
                 raise invalid("a command imitates the builder's output")
+            if self._asking is not None:
+                order = self._order
+                await hand(self._daemon, running[1], order.marks, self._asking, order.secrets)
             return
         elif layer := _LAYER.fullmatch(line):
             await self._measure(layer[1])

@@ -21,7 +21,17 @@ from loguru import logger
 
 from backend.engines import detect, sandbox
 from backend.engines.base import BuildOptions, BuildSpec, Built, EngineError, Report
-from backend.engines.docker import bases, buildnet, cgroup, context, dockerfile, loading, names, ownfile
+from backend.engines.docker import (
+    bases,
+    buildnet,
+    buildsecrets,
+    cgroup,
+    context,
+    dockerfile,
+    loading,
+    names,
+    ownfile,
+)
 from backend.engines.docker.building import Building, Order, remove_by_force
 from backend.engines.docker.client import Conflict, Daemon, NotFound
 from backend.engines.docker.pulled import PulledImages
@@ -152,6 +162,8 @@ class Images:
             await report(f"VOLUME {path}: is kept in memory, and empty when the service starts anew")
         for path in prepared.file.dropped:
             await report(f"VOLUME {path!r} is left out")
+        for secret in buildsecrets.missing(list(prepared.file.asking.values()), spec.secrets):
+            await report(f"The secret {secret} is not there: no variable has its name")
         await self._space.find()
         await asyncio.to_thread(self._space.check)
         for image in prepared.file.images:
@@ -242,6 +254,8 @@ class Images:
                     labels=ids,
                     marks=marks,
                     arguments=bases.build_arguments(prepared.file.arguments) | _declared(spec, prepared.file),
+                    asking=prepared.file.asking,
+                    secrets=spec.secrets,
                     hidden=frozenset(hidden),
                     memory_bytes=max(spec.limits.memory_bytes, MEMORY),
                     cpu_millis=max(spec.limits.cpu_millis, CPU_MILLIS),

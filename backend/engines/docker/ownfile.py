@@ -18,6 +18,8 @@ from pathlib import Path
 
 from backend.engines.base import EngineError
 from backend.engines.detect import read_text
+from backend.engines.docker import buildsecrets
+from backend.engines.docker.buildsecrets import Asking
 from backend.engines.docker.variables import Growth, invalid, label
 
 OWN_NAMES = "gavan/"
@@ -56,7 +58,8 @@ _ARCHIVE = re.compile(r"\.(?:tar|tar\.\w+|t[bgx]z2?)$", re.IGNORECASE | re.ASCII
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_][\w.-]*)+/?", re.ASCII)
 _ONLY_FASTER = re.compile(r"--mount=type=cache\S*|--mount=\S*,type=cache\S*|--link(?:=true)?")
 """Flags of BuildKit without which the outcome is the same."""
-_SECRET = re.compile(r"^\s*(?:--\S+\s+)*--mount=\S*type=(?:secret|ssh)\b")
+_AGENT = re.compile(r"--mount=(?=(?:\S*,)?type=ssh(?:,|$))\S+")
+_SHELL = ("/bin/sh", "-c")
 _HEREDOC = re.compile(r"(?:^|\s)[0-9]*<<-?\s*[\"']?[A-Za-z_]\w*[\"']?(?:\s|$)")
 
 
@@ -72,6 +75,8 @@ class OwnFile:
     """Of all stages: an image has them from its last instruction on, when no more commands can fill them."""
     dropped: list[str] = field(default_factory=list)
     """Paths of volumes that it asks for and cannot have."""
+    asking: dict[str, Asking] = field(default_factory=dict)
+    """Instructions that take secrets."""
 
     def text(
         self, label: str, certificates: Sequence[str], *, last: bool = True, shared: str | None = None
@@ -147,7 +152,7 @@ def read(text: str, given: Mapping[str, str] | None = None, target: str = "") ->
             own.volumes.extend(path.rstrip("/") for path in _paths(name, rest))
         else:
             # Docker knows a stage by its name or number only when it is over.
-            own.stages[-1].append(_checked(name, rest, aliases[:-1], own.images))
+            own.stages[-1].append(_checked(name, rest, aliases[:-1], own))
     if not aliases:
         raise invalid("it has no FROM")
     if target and not _is_target(target, aliases):
@@ -216,32 +221,45 @@ def _instructions(text: str) -> list[str]:
     return [line for line in logical if line]
 
 
-def _checked(name: str, rest: str, earlier: Sequence[str], images: list[str]) -> str:
+def _checked(name: str, rest: str, earlier: Sequence[str], own: OwnFile) -> str:
     """One instruction, without what only makes builds faster elsewhere; `earlier` are names of stages."""
     if name == "LABEL":
         return f"LABEL {label(rest)}"
     if name not in ("COPY", "ADD", "RUN"):
         return f"{name} {rest}".rstrip()
-    if name == "RUN" and _SECRET.search(rest):
-        raise invalid("build secrets (--mount=type=secret) need BuildKit, which this server's builder is not")
     if _HEREDOC.search(rest):
         raise invalid("here-documents (<<EOF) are not supported by this server's builder")
-    flags, rest, end = [], rest.strip(), 0
+    flags, mounts, rest, end = [], [], rest.strip(), 0
     while found := _LEADING.match(rest, end):
         flag, end = found[1], found.end()
         if _ONLY_FASTER.fullmatch(flag):
             continue
+        if name == "RUN" and _AGENT.fullmatch(flag):
+            raise invalid("there is no SSH agent in builds (--mount=type=ssh): take a secret")
+        if name == "RUN" and (secret := buildsecrets.FLAG.fullmatch(flag)):
+            mounts.append(buildsecrets.mount(secret[1]))
+            continue
         if name != "RUN" and not _FLAG.fullmatch(flag):
             raise invalid(f"{name} has a flag that is not understood")
         if flag.startswith("--from=") and not _is_stage(flag[7:], earlier):
-            images.append(_allowed(flag[7:]))
+            own.images.append(_allowed(flag[7:]))
         flags.append(flag)
     words = rest[end:]
+    if mounts:
+        command, asking = buildsecrets.asking(f"RUN {rest}", mounts, _shell(own.stages[-1]), words)
+        words = command.removeprefix("RUN ")
+        own.asking[" ".join([name, *flags, words])] = asking
     if name == "ADD":
         _check_added(_paths("ADD", words)[:-1])
         # It fetches nothing, and unpacks nothing.
         name = "COPY"
     return " ".join([name, *flags, words]).rstrip()
+
+
+def _shell(stage: Sequence[str]) -> Sequence[str]:
+    """With which a stage's commands are run, as far as it was read."""
+    said = [line for line in stage if line.startswith("SHELL ")]
+    return _paths("SHELL", said[-1][6:].strip()) if said else _SHELL
 
 
 def _check_added(sources: Sequence[str]) -> None:

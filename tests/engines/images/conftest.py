@@ -43,6 +43,7 @@ class Yard:
     client: APIClient
     instance: str
     project: str = field(default_factory=lambda: uuid.uuid4().hex)
+    secrets: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
     async def report(self, line: str) -> None:
@@ -50,7 +51,8 @@ class Yard:
 
     def spec(self, files: Mapping[str, str | bytes], **limits: int) -> BuildSpec:
         """A fetched deployment that is to be built."""
-        spec = BuildSpec(str(uuid.uuid4()), str(uuid.uuid4()), self.project, replace(LIMITS, **limits))
+        ids = (str(uuid.uuid4()), str(uuid.uuid4()), self.project)
+        spec = BuildSpec(*ids, replace(LIMITS, **limits), secrets=self.secrets)
         lay(self.layout.deployment(spec.deployment_id).source, files)
         return spec
 
