@@ -38,7 +38,9 @@ def run() -> Result:
         for _ in range(RUNS):
             deployed.append(panel.deploy())
             done.append(run_by_hand(present))
-            swarm.append(serve_by_hand(present))
+            service, seconds = serve_by_hand(present)
+            present.client.remove_service(service)
+            swarm.append(seconds)
         panel.delete_all()
     whole, by_hand = middle([one["whole"] for one in deployed]), middle(done)
     return Result(
@@ -68,14 +70,13 @@ def run_by_hand(present: Harbour) -> float:
     return seconds
 
 
-def serve_by_hand(present: Harbour) -> float:
+def serve_by_hand(present: Harbour) -> tuple[str, float]:
+    """The service, which runs on, and the seconds until it answered."""
     port = free_port()
     limits = ("--limit-memory=256m", "--limit-cpu=0.5", "--cap-drop=ALL", "--read-only", "--init")
     published = f"--publish=mode=host,target={PORT},published={port}"
     command = ("service", "create", "--detach", "--no-resolve-image", published, *limits, present.image)
-    service, seconds = timed(present, command, port)
-    present.client.remove_service(service)
-    return seconds
+    return timed(present, command, port)
 
 
 def timed(present: Harbour, command: tuple[str, ...], port: int) -> tuple[str, float]:
