@@ -70,6 +70,7 @@ class Settings(
     docker_registry: str = ""
     docker_registry_user: str = ""
     docker_registry_password: SecretStr | None = None
+    docker_node_socket: str = "/var/run/docker.sock"
     build_ca_bundle: Path | None = None
     build_python_image: str = IMAGES.python
     build_node_image: str = IMAGES.node
@@ -248,6 +249,13 @@ class Settings(
     @classmethod
     def _is_address(cls, value: str) -> str:
         return str(ipaddress.IPv4Address(value))
+
+    @field_validator("docker_node_socket")
+    @classmethod
+    def _is_absolute(cls, value: str) -> str:
+        if value and not value.startswith("/"):
+            raise ValueError("must be an absolute path, or empty")
+        return value
 
     @field_validator("docker_registry")
     @classmethod

@@ -106,7 +106,8 @@ class BuildSpec:
     deployment_id: str
     service_id: str
     project_id: str
-    """Build caches are kept per project: what one customer's build writes, no other reads."""
+    """Build caches are kept per project: what one customer's build writes, no other reads. What runs a
+    stranger's code is a project of its own here."""
     limits: Limits
     options: BuildOptions = BuildOptions()
     logins: tuple[Access, ...] = ()

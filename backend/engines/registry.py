@@ -42,6 +42,7 @@ def make_engine(settings: Settings) -> Engine:
                     static=settings.build_static_image,
                 ),
                 shared=_shared(settings),
+                node_socket=settings.docker_node_socket,
                 port_range=settings.app_ports,
                 restarts=settings.app_restarts,
             )

@@ -45,6 +45,7 @@ ProvedAdministrator = Annotated[Principal, Depends(require(ADMIN_USERS_WRITE, re
     responses=problems(401, 403),
 )
 async def me_second_factors(session: SessionDep, principal: Person) -> SecondFactors:
+    """Whether a password alone signs in, with what else one does, and how many recovery codes are left."""
     there, keys = await enrolment.overview(session, principal.user_id)
     return SecondFactors(
         protected=there.protected,
@@ -76,6 +77,7 @@ async def me_totp_prepare(session: SessionDep, principal: ProvedPerson) -> TotpE
 async def me_totp_confirm(
     request: Request, body: TotpConfirmation, parts: PartsDep, session: SessionDep, principal: ProvedPerson
 ) -> FactorAdded:
+    """It is in use from now on. With the first second factor come recovery codes, which are shown once."""
     # By address alone: whoever adds an app has just been shown what its codes are made of.
     address = client_address(request, parts.settings.trusted_proxies)
     await identity_of(request.app).limits.check("link", address=address)
@@ -90,6 +92,7 @@ async def me_totp_confirm(
     responses=problems(401, 403, 409),
 )
 async def me_totp_remove(session: SessionDep, principal: ProvedPerson) -> None:
+    """With the last second factor the recovery codes go too: a password signs in alone again."""
     await enrolment.remove_totp(session, principal.user_id)
 
 
@@ -111,6 +114,9 @@ async def me_recovery_codes_renew(session: SessionDep, principal: ProvedPerson) 
     responses=problems(401, 403, 409),
 )
 async def me_passkeys_options(session: SessionDep, principal: ProvedPerson) -> CeremonyOptions:
+    """For `navigator.credentials.create()` (W3C Web Authentication), whose answer goes to `me_passkeys_add`.
+    The challenge holds once and for a few minutes.
+    """
     return CeremonyOptions(public_key=await enrolment.creation_options(session, principal.user_id))
 
 
@@ -139,6 +145,7 @@ async def me_passkeys_add(
 async def me_passkeys_rename(
     passkey_id: UUID, body: PasskeyChange, session: SessionDep, principal: Person
 ) -> Passkey:
+    """The name is for you alone, to tell one from another."""
     return await enrolment.rename_passkey(session, principal.user_id, passkey_id, body.name)
 
 
@@ -150,6 +157,7 @@ async def me_passkeys_rename(
     responses=problems(401, 403, 404, 422),
 )
 async def me_passkeys_remove(passkey_id: UUID, session: SessionDep, principal: ProvedPerson) -> None:
+    """With the last second factor the recovery codes go too: a password signs in alone again."""
     await enrolment.remove_passkey(session, principal.user_id, passkey_id)
 
 

@@ -105,6 +105,8 @@ class JobDAO(BaseDAO[Job]):
             )
             .order_by(running, last.asc().nulls_first(), Job.id)
             .limit(1)
+            # Two turns at once are two deployments.
+            .with_for_update(skip_locked=True, of=Job)
         )
         found: UUID | None = await self.scalar(statement)
         return found or job_id

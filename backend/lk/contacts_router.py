@@ -65,6 +65,7 @@ async def me_send_verification(parts: PartsDep, asker: AskerDep, principal: Writ
 async def me_confirm_email_code(
     body: Code, parts: PartsDep, asker: AskerDep, principal: Writer
 ) -> AccountAnswer:
+    """For whoever reads the letter on another device. The code holds once and for a while."""
     await verification.confirm_code(parts, asker, principal.user_id, body.code)
     return await _account(parts, principal)
 
@@ -92,6 +93,7 @@ async def me_change_email(
     responses=problems(401, 403),
 )
 async def me_cancel_email_change(session: SessionDep, principal: Owner) -> AccountAnswer:
+    """The link in the letter to the other address is void; nothing to cancel is fine."""
     await email_change.cancel(session, principal)
     return await account.account(session, principal)
 
@@ -120,6 +122,7 @@ async def me_add_phone(
     responses=problems(401, 403, 422, 429),
 )
 async def me_confirm_phone(body: Code, parts: PartsDep, asker: AskerDep, principal: Owner) -> AccountAnswer:
+    """The code holds once and for a while; a few wrong ones, and it is void."""
     await phones.confirm(parts, asker, principal, body.code)
     return await _account(parts, principal)
 
@@ -131,5 +134,6 @@ async def me_confirm_phone(body: Code, parts: PartsDep, asker: AskerDep, princip
     responses=problems(401, 403),
 )
 async def me_remove_phone(session: SessionDep, principal: Owner) -> AccountAnswer:
+    """Also a number that waits to be confirmed; nothing to remove is fine."""
     await phones.remove(session, principal)
     return await account.account(session, principal)

@@ -20,6 +20,7 @@ router = APIRouter(prefix="/api/v1/me", tags=["account"])
 async def me_get(
     session: SessionDep, principal: Annotated[Principal, Depends(require(ME_READ))]
 ) -> AccountAnswer:
+    """The account, with the permissions that this token has."""
     return await account.account(session, principal)
 
 
@@ -27,4 +28,7 @@ async def me_get(
 async def me_update(
     body: AccountChange, session: SessionDep, principal: Annotated[Principal, Depends(require(ME_WRITE))]
 ) -> AccountAnswer:
+    """Only what is given is changed. The e-mail address, the telephone and the password have operations of
+    their own.
+    """
     return await account.change(session, principal, body.model_dump(exclude_unset=True))

@@ -55,6 +55,7 @@ async def me_sessions_list(
     responses=problems(401, 403, 404, 422),
 )
 async def me_sessions_end(session_id: UUID, session: SessionDep, principal: Person) -> None:
+    """The tokens of that session are refused from the next request on."""
     await sessions.end(session, principal.user_id, session_id)
 
 
@@ -65,6 +66,7 @@ async def me_sessions_end(session_id: UUID, session: SessionDep, principal: Pers
     responses=problems(401, 403),
 )
 async def me_sessions_end_others(session: SessionDep, principal: Person) -> SessionsEnded:
+    """Their tokens are refused from the next request on. Answers how many ended."""
     ended = await sessions.end_others(session, principal.user_id, principal.session_id)
     return SessionsEnded(ended=ended)
 
@@ -84,6 +86,7 @@ async def me_sign_ins_list(
     cursor: Cursor = None,
     size: Size = 20,
 ) -> Response:
+    """From where, with what, and how it ended, newest first."""
     filters: dict[str, Any] = {"user_id": principal.user_id, "result": result}
     query = ListQuery(sort, size, cursor, filters)
     return json_bytes(await SIGN_INS.page(await parts.database.reader(), query))
@@ -96,6 +99,7 @@ async def me_sign_ins_list(
     responses=problems(401, 403),
 )
 async def me_proof_options(session: SessionDep, principal: Person) -> CeremonyOptions:
+    """For `navigator.credentials.get()`; its answer goes to `me_proof`."""
     return CeremonyOptions(public_key=await proof.options(session, principal.user_id))
 
 

@@ -75,6 +75,9 @@ async def authorize(request: Request, parts: PartsDep, session: SessionDep) -> R
     openapi_extra=TOKEN_FORM,
 )
 async def token(request: Request, parts: PartsDep) -> Response:
+    """Grants: a code of the authorization page, a refresh token, a password, a second factor, a passkey, or a
+    client's own secret. A refresh token holds once: one that comes twice ends its session.
+    """
     return await _answer(request, parts.settings, exchange.issue)
 
 
@@ -86,6 +89,7 @@ async def token(request: Request, parts: PartsDep) -> Response:
     openapi_extra=REVOCATION_FORM,
 )
 async def revoke(request: Request, parts: PartsDep) -> Response:
+    """Access and refresh tokens of the session are void; signing out twice is fine."""
     return await _answer(request, parts.settings, exchange.revoke)
 
 
@@ -109,6 +113,7 @@ async def introspect(request: Request, parts: PartsDep) -> Response:
     response_model=JwkSet,
 )
 async def jwks(request: Request) -> Response:
+    """A key that was replaced stays in the set for as long as tokens live that it signed."""
     document = await identity_of(request.app).keys.document()
     return Response(
         orjson.dumps(document),
@@ -123,6 +128,7 @@ async def jwks(request: Request) -> Response:
     summary="The authorization server's metadata (RFC 8414)",
 )
 async def metadata(parts: PartsDep) -> Metadata:
+    """Where a client finds the endpoints, and which grants, scopes and methods they take."""
     issuer = parts.settings.panel_url
     return Metadata(
         issuer=issuer,

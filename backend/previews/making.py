@@ -111,6 +111,7 @@ async def _added(session: AsyncSession, service: Service, plan_id: str, pull: Pu
             ref=_ref(pull),
             preview_of=service.id,
             preview_number=pull.number,
+            apart=pull.fork,
             deployments_count=0,
         )
         try:

@@ -117,6 +117,7 @@ async def invitations_resend(
 async def invitations_delete(
     project_id: UUID, invitation_id: UUID, session: SessionDep, principal: Writer
 ) -> None:
+    """Its link is void; who has joined by it stays a member."""
     crew = await commanded(session, principal, MEMBERS_WRITE, project_id)
     await invitations.revoke(session, crew, invitation_id)
 

@@ -56,6 +56,7 @@ async def projects_list(
     cursor: Cursor = None,
     size: Size = 20,
 ) -> Response:
+    """Those that you are a member of, with your role in each."""
     reader = await parts.database.reader()
     return json_bytes(await reading.page(reader, principal, sort=sort, size=size, cursor=cursor))
 
@@ -79,6 +80,7 @@ async def projects_create(
     "/{project_id}", operation_id="projects_get", summary="A project", responses=problems(401, 403, 404, 422)
 )
 async def projects_get(project_id: UUID, session: SessionDep, principal: Reader) -> ProjectAnswer:
+    """With your role in it."""
     return await reading.get(session, principal, project_id)
 
 
@@ -91,6 +93,7 @@ async def projects_get(project_id: UUID, session: SessionDep, principal: Reader)
 async def projects_update(
     project_id: UUID, body: ProjectIn, session: SessionDep, principal: Writer
 ) -> ProjectAnswer:
+    """Addresses of services do not depend on it."""
     crew = await commanded(session, principal, PROJECTS_WRITE, project_id)
     await lifecycle.rename(session, crew, body.name)
     return await reading.get(session, principal, project_id)
@@ -153,6 +156,7 @@ async def members_list(
     cursor: Cursor = None,
     size: Size = 20,
 ) -> Response:
+    """With the role of each and since when; `sort=name` sorts by name."""
     await reachable(session, principal, MEMBERS_READ, project_id)
     reader = await parts.database.reader()
     return json_bytes(

@@ -59,6 +59,7 @@ async def admin_roles_create(body: RoleIn, session: SessionDep, principal: Edito
     responses=problems(401, 403, 404, 422),
 )
 async def admin_roles_get(role_name: Name, session: SessionDep, principal: Reader) -> RoleView:
+    """Its permissions, and how many people hold it."""
     return await editing.get(session, principal, role_name)
 
 
@@ -92,4 +93,5 @@ async def admin_roles_delete(
         Query(max_length=40, pattern=ROLE_NAME, description="The role that its holders get instead."),
     ] = None,
 ) -> None:
+    """One that people hold needs `reassign_to`; one that comes with the product stays."""
     await editing.delete(session, principal, role_name, reassign_to)

@@ -133,8 +133,7 @@ class Deploy:
     async def _fetch(self, job: Claimed, snapshot: Snapshot, log: DeployLog) -> None:
         deployment = snapshot.deployment
         await self._enter(job, deployment, DeploymentState.FETCHING)
-        project_id = snapshot.service.project_id
-        spec = making.fetch_spec(deployment, project_id, snapshot.access, snapshot.archive)
+        spec = making.fetch_spec(deployment, snapshot.service.realm, snapshot.access, snapshot.archive)
         fetched = await self._engine.fetch(spec, log.write)
         if fetched.host_key is not None:
             async with job.transaction() as session:
@@ -156,7 +155,7 @@ class Deploy:
         if (command := await self._built_before(job, snapshot, log)) is not None:
             return command
         spec = making.build_spec(
-            *(deployment, snapshot.service.project_id, snapshot.limits),
+            *(deployment, snapshot.service.realm, snapshot.limits),
             *(snapshot.logins, snapshot.environment),
         )
         built = await self._engine.build(spec, log.write)

@@ -34,7 +34,7 @@ async def archive_of(session: AsyncSession, deployment: Deployment) -> tuple[str
 
 
 def fetch_spec(
-    deployment: Deployment, project_id: UUID, access: Access | None, archive: tuple[str, str]
+    deployment: Deployment, realm: UUID, access: Access | None, archive: tuple[str, str]
 ) -> FetchSpec:
     kind = SourceKind(deployment.source_kind)
     ids = str(deployment.id), str(deployment.service_id)
@@ -47,7 +47,7 @@ def fetch_spec(
             commit=deployment.source_digest,
             access=access,
             kind="image",
-            project_id=str(project_id),
+            project_id=str(realm),
         )
     if kind is SourceKind.ARCHIVE:
         name, digest = archive
@@ -71,7 +71,7 @@ def fetch_spec(
 
 def build_spec(
     deployment: Deployment,
-    project_id: UUID,
+    realm: UUID,
     limits: Limits,
     logins: Sequence[Access],
     environment: Mapping[str, str],
@@ -80,7 +80,7 @@ def build_spec(
     return BuildSpec(
         deployment_id=str(deployment.id),
         service_id=str(deployment.service_id),
-        project_id=str(project_id),
+        project_id=str(realm),
         limits=limits,
         options=BuildOptions(
             options.get("dockerfile", ""), options.get("target", ""), options.get("arguments", {})

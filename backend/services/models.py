@@ -165,9 +165,16 @@ class Service(Timestamps, Base):
     """The service whose pull request it shows."""
     preview_number: Mapped[int | None]
     """Of that pull request."""
+    apart: Mapped[bool] = mapped_column(default=False)
+    """It runs a stranger's code, and so shares neither network nor build caches with its project."""
     suspended_at: Mapped[datetime | None]
     """Since when it stands still because nobody pays for it; `desired` stays what its customer wants."""
     deleted_at: Mapped[datetime | None]
+
+    @property
+    def realm(self) -> UUID:
+        """What the engine is told as its project: whose network and build caches it shares."""
+        return self.id if self.apart else self.project_id
 
     @property
     def should_run(self) -> bool:

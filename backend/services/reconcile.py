@@ -97,9 +97,12 @@ async def _mend(database: Database, engine: Engine, service: Service, units: lis
             await engine.stop(release)
             await _write_down_stopped(database, service)
         elif service.should_run and states == {UnitState.STOPPED}:
-            logger.info("service {} shall run and does not: starting it", service.name)
-            await engine.restart(release)
+            # A job may have started it since the units were read: again would be an interruption.
             units = await engine.release_units(release)
+            if {unit.state for unit in units} == {UnitState.STOPPED}:
+                logger.info("service {} shall run and does not: starting it", service.name)
+                await engine.restart(release)
+                units = await engine.release_units(release)
         elif service.should_run and units:
             await healing.complete(database, service, units)
     except EngineError as error:

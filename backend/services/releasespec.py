@@ -31,7 +31,7 @@ def compose(
     return ReleaseSpec(
         deployment_id=str(deployment.id),
         service_id=str(service.id),
-        project_id=str(service.project_id),
+        project_id=str(service.realm),
         service_name=service.name,
         build_id=str(deployment.build_id),
         command=command,

@@ -73,6 +73,7 @@ def test_every_operation_is_described(walk: list[Operation]) -> None:
         assert re.fullmatch(r"[a-z]+(_[a-z]+)+", one.id), one.id
         assert one.document["summary"], one.id
         assert not one.document["summary"].endswith("."), one.id
+        assert one.document.get("description", "").endswith("."), one.id
         assert len(one.document["tags"]) == 1, one.id
         assert set(one.document["tags"]) <= tags, one.id
         assert re.fullmatch(r"(/[a-z0-9_.-]+|/\{[a-z_]+\})+", one.path), one.path

@@ -33,6 +33,7 @@ from backend.engines.base import (
     VolumeMount,
     VolumeSpec,
 )
+from backend.engines.docker import names, sweeping
 from backend.engines.docker.engine import DockerEngine
 from backend.engines.docker.registrylogin import RegistryLogin
 from backend.engines.docker.settings import DockerEngineSettings
@@ -133,7 +134,7 @@ def serve_registry(folder: Path) -> subprocess.Popen[bytes]:
 
 
 class Panel:
-    def __init__(self, home: Path, machine: Machine) -> None:
+    def __init__(self, home: Path, machine: Machine, other: Machine) -> None:
         self.home = home
         self.engine = DockerEngine(
             DockerEngineSettings(
@@ -143,6 +144,7 @@ class Panel:
                 swarm_address=machine.address,
                 port_range=(20000, 20100),
                 shared=RegistryLogin(f"http://{REGISTRY}", USER, PASSWORD),
+                node_socket=other.host.removeprefix("unix://"),
             )
         )
 
@@ -190,7 +192,7 @@ async def answers(unit: Unit) -> bool:
 
 async def story(folder: Path, first: Machine, second: Machine) -> None:
     clock = Clock()
-    panel = Panel(folder / "home", first)
+    panel = Panel(folder / "home", first, second)
     engine = panel.engine
     assert [node.name for node in (await engine.nodes()).nodes] == ["node-1"]
     order = await engine.join_order(rotate=False)
@@ -217,6 +219,8 @@ async def story(folder: Path, first: Machine, second: Machine) -> None:
     clock.say("an app on the other node, its image from the registry, its log through the manager")
 
     await engine.set_availability(one.id, Availability.ACTIVE)
+    await swept(panel, first, second)
+    clock.say("old images of ours are gone from the other node, and nobody else's")
     second.kill()
     clock.say("that node is dead")
 
@@ -252,6 +256,39 @@ async def story(folder: Path, first: Machine, second: Machine) -> None:
     assert first.client.images(f"{REGISTRY}/gavan/{engine._instance}/*") == []
     await engine.remove_volume(volume_id)
     clock.say("nothing is left of it, in the registry neither")
+
+
+async def swept(panel: Panel, first: Machine, second: Machine) -> None:
+    """What runs there keeps its image; what ran there does not, once it is old."""
+    one = await panel.node("node-1")
+    engine = panel.engine
+    await engine.set_availability(one.id, Availability.DRAIN)
+    old, _ = await panel.run()
+    await engine.set_availability(one.id, Availability.ACTIVE)
+    await engine.remove(old.deployment_id)
+    second.client.import_image_from_data(b"\0" * 1024, "somebody/elses", "1")
+    mine = names.mine(engine._instance)
+    before = {image["Id"] for image in second.client.images(all=True)}
+
+    async def sweep() -> int | None:
+        image = await engine._shared.publish(await engine._images.with_python(), "gavan/tools:1")
+        return await engine._sweeping.sweep(image)
+
+    assert await sweep() == 0, "nothing is old"
+    assert {image["Id"] for image in second.client.images(all=True)} >= before
+    assert await sweep() is None, "once a day"
+    sweeping.UNUSED, sweeping.EVERY = "0s", 0
+    held = {image["Id"] for image in second.client.images(filters=mine)}
+
+    async def gone() -> bool:
+        # Its container may still be on its way out.
+        await sweep()
+        return len({image["Id"] for image in second.client.images(filters=mine)}) < len(held)
+
+    await until("the old image is gone", gone)
+    assert len(second.client.images(filters=mine)) == 1
+    assert second.client.images("somebody/elses:1")
+    sweeping.EVERY = 86400.0
 
 
 async def with_a_volume(panel: Panel, release: ReleaseSpec, node: Node) -> str:

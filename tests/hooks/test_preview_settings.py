@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from backend.database import Database
+from backend.engines.base import Limits
+from backend.services.dao import DeploymentDAO, ServiceDAO
+from backend.services.making import build_spec
+from backend.services.releasespec import compose
 from tests.hooks.conftest import Make
 from tests.hooks.previewed import Previewed
 from tests.hooks.pull_senders import HEAD, Told
 from tests.support.people import Person
 
 OPENED = Told()
+LIMITS = Limits(memory_bytes=2**28, disk_bytes=2**28, cpu_millis=500, pids=100)
 VARIABLES = {"GREETING": "Ahoy", "PAYMENT_KEY": "s3cret"}
 
 
@@ -40,6 +46,22 @@ async def test_variables_as_chosen(
     assert [one["name"] for one in held["items"]] == names
     # A fork's branch is not in the repository that is read, its commit is.
     assert preview["source"]["ref"] == (HEAD if fork else "refs/heads/tides")
+
+
+@pytest.mark.parametrize("fork", [False, True])
+async def test_a_strangers_code_is_in_a_network_of_its_own(
+    service: Previewed, database: Database, fork: bool
+) -> None:
+    await service.settings(forks="without_variables")
+    assert await service.told(OPENED.but(fork=fork)) == ("deployed", None)
+    preview = UUID((await service.preview())["id"])
+    async with database.transaction() as session:
+        row = await ServiceDAO(session).get(preview)
+        assert row is not None
+        (deployment,) = await DeploymentDAO(session).queued_of(preview)
+        release = compose(row, deployment, "run", LIMITS, {}, ())
+        build = build_spec(deployment, row.realm, LIMITS, (), {})
+    assert {release.project_id, build.project_id} == {str(preview if fork else row.project_id)}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -67,3 +68,12 @@ async def test_a_turn_that_came_too_late_goes_to_who_waits(
     begun = [await runner._claim(job_id, database, LEASE) for job_id in (first, second, third)]
     assert [job.id for job in begun if job is not None] == [first, third, second]
     assert await runner._claim(third, database, LEASE) is None
+
+
+async def test_turns_at_once_are_jobs_of_their_own(
+    client: httpx.AsyncClient, database: Database, user_factory: UserFactory
+) -> None:
+    """All of them see the same one as the fairest; none goes away with nothing."""
+    jobs = await queue(client, await user_factory(), 12)
+    begun = await asyncio.gather(*(runner._claim(job_id, database, LEASE) for job_id in jobs))
+    assert {job.id for job in begun if job is not None} == set(jobs)

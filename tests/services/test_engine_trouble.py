@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -49,6 +50,47 @@ class Empty(Troubled):
 
     async def units(self) -> list[Unit]:
         return []
+
+
+class Started(Troubled):
+    """A release that a job starts after the round has read that it stands still."""
+
+    def __init__(self, unit: Unit, started: bool) -> None:
+        self.unit, self.started = unit, started
+        self.restarted = 0
+
+    async def units(self) -> list[Unit]:
+        return [self.unit]
+
+    async def release_units(self, _: str) -> list[Unit]:
+        return [replace(self.unit, state=UnitState.RUNNING, listening=True) if self.started else self.unit]
+
+    async def restart(self, _: str) -> None:
+        self.restarted += 1
+        self.started = True
+
+    async def revive(self) -> None: ...
+
+
+@pytest.mark.parametrize("started", [True, False])
+async def test_what_a_job_just_started_is_not_started_again(
+    harbour: Harbour, settings: Settings, monkeypatch: pytest.MonkeyPatch, started: bool
+) -> None:
+    """It would be ended for that."""
+
+    async def repair(_: Edge) -> None: ...
+
+    monkeypatch.setattr(Edge, "repair", repair)
+    await harbour.order()
+    async with harbour.database.transaction() as session:
+        await session.execute(update(Deployment).values(engine="troubled"))
+        await session.execute(update(Job).values(state=JobState.SUCCEEDED))
+    unit = Unit(harbour.made[-1], str(harbour.service_id), UnitState.STOPPED, "127.0.0.1:20000")
+    engine = Started(unit, started)
+    await reconcile(settings, harbour.database, engine)  # type: ignore[arg-type]
+    assert engine.restarted == (0 if started else 1)
+    shown = (await harbour.ask("GET", f"/services/{harbour.service_id}")).json()
+    assert shown["status"] == "running"
 
 
 async def test_a_round_goes_on_to_the_edge(

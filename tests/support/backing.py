@@ -116,7 +116,7 @@ async def _maintenance(servers_directory: Path) -> AsyncIterator[asyncpg.Connect
 @pytest.fixture
 async def database_name(_maintenance: asyncpg.Connection) -> AsyncIterator[str]:
     name = f"test_{uuid.uuid4().hex}"
-    await _maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    await _maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
     yield name
     await _maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

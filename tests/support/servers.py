@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import subprocess
@@ -29,8 +30,22 @@ UNSAFE = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_connections": "400",
+    # It may be in memory.
+    "max_wal_size": "256MB",
 }
 REDIS_DATABASES = 256
+MEMORY = Path("/dev/shm")
+ENOUGH = 8 * 2**30
+"""Bytes free, of memory and of what may be files in it, for the servers' files to be there."""
+
+
+def _place() -> str | None:
+    """In memory a database is copied in a tenth of the time; None for the usual place."""
+    try:
+        pages = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return str(MEMORY) if min(pages, shutil.disk_usage(MEMORY).free) >= ENOUGH else None
+    except (OSError, ValueError):
+        return None
 
 
 def postgres_url(directory: Path, database: str) -> str:
@@ -46,7 +61,7 @@ class Servers:
 
     def __init__(self) -> None:
         # Directly below the temporary directory: a socket's path holds about 100 characters.
-        self.directory = Path(tempfile.mkdtemp(prefix="gavan-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="gavan-", dir=_place()))
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:

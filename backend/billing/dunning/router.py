@@ -56,6 +56,9 @@ async def billing_overview(
     responses=problems(401, 403),
 )
 async def admin_billing_overview(session: SessionDep, parts: PartsDep, _: Administrator) -> Response:
+    """By currency, for this month of the books: what was earned, beside all of the month before it, and what
+    customers hold now.
+    """
     return json_answer(await overview.of_everyone(session, parts.settings, now()))
 
 
@@ -92,6 +95,7 @@ async def admin_dunning_list(
     responses=problems(401, 403, 404, 422),
 )
 async def admin_dunning_get(project_id: UUID, session: SessionDep, _: Administrator) -> Response:
+    """Its stage, since when, what was decided otherwise for it, and by whom."""
     return json_answer(await _state(session, project_id))
 
 

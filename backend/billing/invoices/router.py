@@ -179,6 +179,7 @@ async def billing_invoice_charges_list(
 async def billing_invoices_pdf(
     invoice_id: UUID, project_id: UUID, principal: Reader, parts: PartsDep
 ) -> Response:
+    """Credit notes too. The document is that of the day on which it was issued, and never changes."""
     await _own_project(project_id, parts, principal)
     return await _pdf(parts, invoice_id, project_id)
 
@@ -237,6 +238,7 @@ async def admin_invoices_get(
     responses={**PDF, **problems(401, 403, 404, 422)},
 )
 async def admin_invoices_pdf(invoice_id: UUID, _: Administrator, parts: PartsDep) -> Response:
+    """Credit notes too. The document is that of the day on which it was issued, and never changes."""
     return await _pdf(parts, invoice_id)
 
 

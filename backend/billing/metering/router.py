@@ -90,6 +90,7 @@ async def billing_usage_get(
 async def billing_usage_export(
     project_id: OwnProject, session: SessionDep, days: Days, service_id: UUID | None = None
 ) -> Response:
+    """A line for each charge, amounts with the currency's decimals; in UTF-8 with a byte order mark."""
     body = await reports.as_csv(session, project_id, *days, service_id)
     name = f"usage-{days[0]:%Y-%m-%d}-{days[1]:%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

@@ -47,6 +47,7 @@ from backend.engines.docker.remotelogs import RemoteLogs
 from backend.engines.docker.settings import DockerEngineSettings
 from backend.engines.docker.shared import SharedImages
 from backend.engines.docker.swarm import Swarm
+from backend.engines.docker.sweeping import Sweeping
 from backend.engines.docker.tasks import Tasks
 from backend.engines.docker.volumes import Volumes
 from backend.engines.fetching import Fetcher
@@ -86,6 +87,7 @@ class DockerEngine(Engine):
         self._remote_logs = RemoteLogs(layout, self._swarm, instance)
         self._shared = SharedImages(daemon, settings.shared, instance)
         self._nodes = NodesOfSwarm(daemon, self._swarm, instance)
+        self._sweeping = Sweeping(layout, self._swarm, instance, settings.node_socket)
         self._orphans = Orphans(layout, self._swarm, self._releases, self._images, instance, self.remove)
 
     async def info(self) -> EngineInfo:
@@ -98,6 +100,8 @@ class DockerEngine(Engine):
         image = await self._shared.publish(await self._images.with_python(), HELPER)
         await self._firewall.examine(image)
         await self._volumes.examine()
+        if self._shared.available:
+            await self._sweeping.sweep(image)
 
     async def fetch(self, spec: FetchSpec, report: Report) -> Fetched:
         self._fetcher.check(spec)

@@ -39,4 +39,6 @@ class DockerEngineSettings:
     """Hosts, with a port that is not the usual one, that images may be fetched from."""
     shared: RegistryLogin | None = None
     """The registry from which nodes get customers' images; without one those run where they were built."""
+    node_socket: str = "/var/run/docker.sock"
+    """Where the Docker of each other node listens, for old images to be removed there; empty to keep them."""
     images: BaseImages = field(default_factory=BaseImages)

@@ -103,7 +103,7 @@ async def test_a_disk_that_is_nearly_full(yard: Yard) -> None:
 
 @pytest.mark.parametrize("said", ['unable to find image "sha256:78"', "No such image: sha256:78"])
 def test_a_layer_that_was_pruned_meanwhile(yard: Yard, said: str) -> None:
-    order = Order(io.BytesIO(), {}, {}, {}, frozenset(), 0, 0, "", "", 0, lambda: None)
+    order = Order(io.BytesIO(), {}, {}, {}, {}, {}, frozenset(), 0, 0, "", "", 0, lambda: None)
     with pytest.raises(EngineError) as caught:
         raise Building(Daemon(yard.settings.host), order, yard.report)._failed({"error": said})
     assert (caught.value.code, caught.value.retry) == ("engine_unavailable", Retry.BACKOFF)
