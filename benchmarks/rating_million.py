@@ -27,11 +27,11 @@ ROUNDS = 5
 SERVICES_OF_ALL = """
 WITH project AS (INSERT INTO projects (id, name) VALUES (uuidv7(), 'usage') RETURNING id)
 INSERT INTO services (id, project_id, name, template_id, plan_id, source_kind, repo_url, root,
-                      build_options, health_path, health_kind, restart_policy, public, desired, status,
+                      build_options, health_path, health_kind, restart_policy, public, apart, desired, status,
                       deployments_count)
 SELECT uuidv7(), project.id, 'service-' || n, 'git-app', 'dinghy', 'git',
        'https://git.example.com/app.git',
-       '', '{}', '/', 'http', 'always', true, 'running', 'running', 1
+       '', '{}', '/', 'http', 'always', true, false, 'running', 'running', 1
 FROM project, generate_series(1, $1::int) n
 """
 PRICES = """

@@ -38,12 +38,13 @@ INSERT INTO projects (id, name) SELECT uuidv7(), 'other ' || n FROM generate_ser
 SERVICES_OF_ALL = """
 WITH other AS (SELECT array_agg(id) AS ids FROM projects WHERE id <> $1)
 INSERT INTO services (id, project_id, name, template_id, plan_id, source_kind, repo_url, ref, root,
-                      build_options, health_path, health_kind, restart_policy, public, desired, status,
+                      build_options, health_path, health_kind, restart_policy, public, apart, desired, status,
                       deployments_count, created_at, updated_at)
 SELECT uuidv7(), CASE WHEN n % 100 < $3 THEN $1 ELSE ids[1 + n % cardinality(ids)] END,
        'service-' || n, 'git-app', (SELECT min(id) FROM plans),
        'git', 'https://git.example.com/team/app-' || n || '.git', 'main', '',
-       '{}', '/', 'http', 'always', true, 'running', 'running', 1, now() - (n || ' seconds')::interval, now()
+       '{}', '/', 'http', 'always', true, false, 'running', 'running', 1,
+       now() - (n || ' seconds')::interval, now()
 FROM generate_series(1, $2::int) n, other
 """
 DEPLOYMENTS_OF_ALL = """

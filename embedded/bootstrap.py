@@ -158,6 +158,8 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def main(arguments: list[str]) -> None:
     os.environ.setdefault(BEGAN, str(time.monotonic()))
+    # Images of containers are kept small by it; here every start of every part would compile all of it anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     kind = "main"
     if arguments[:1] == ["--dev"]:
         kind, arguments = "dev", arguments[1:]

@@ -24,7 +24,7 @@ from tests.identity.oauth import sign_in
 from tests.services.conftest import order_body
 from tests.support.people import Person
 
-ATTEMPTS = 40
+ATTEMPTS = 24
 WARM_UP = 3
 LEAST = 0.002
 

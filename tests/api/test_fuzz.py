@@ -29,7 +29,7 @@ from tests.api.operations import PUBLIC, Operation
 from tests.support.people import Person, UserFactory
 from tests.support.streams import Impatient
 
-CASES = 3
+CASES = 2
 """Of random data for each operation, beside those that are derived from the document."""
 PARTS = range(3)
 """Each fuzzes its share of the operations in one process, so that a machine's cores share the work."""

@@ -47,9 +47,9 @@ COPIED = (
 )
 QUICK = {
     "JOB_LEASE_SECONDS": "3",
-    "JOB_RELAY_SECONDS": "0.5",
+    "JOB_RELAY_SECONDS": "1",
     "RECONCILE_SECONDS": "1",
-    "METRICS_SECONDS": "2",
+    "METRICS_SECONDS": "4",
     "LETTER_LEASE_SECONDS": "6",
     # Not so quick that what waits at a gate runs into them while a slow machine prepares the rest.
     "HEALTH_TIMEOUT_SECONDS": "30",
@@ -288,7 +288,7 @@ def _copy_checkout(root: Path) -> None:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, root / name)
         else:
             shutil.copy2(source, root / name)
 

@@ -20,7 +20,7 @@ const balance = (it) => html`<section class="card tile" data-testid="balance"><h
     ${it.credit_limit_minor > 0 && fact("billing.credit_limit", amount(it.credit_limit_minor, it.currency))}</dl></section>`;
 
 function lasting({ days_left: days, runs_out_at: end, month_rate_minor: rate, currency }) {
-  const long = days === null && rate > 0;
+  const long = rate > 0 && (days === null || days > 366);
   return html`<section class="card tile" data-testid="run-time"><h2 class="eyebrow">${t("billing.lasts")}</h2>
     <strong class="figure">${long ? t("billing.years") : days === null ? "—" : t("billing.days", { count: Math.floor(days) })}</strong>
     <p class="hint">${!rate ? t("billing.nothing_spent") : html`${t("billing.rate", { amount: amount(rate, currency) })}${!long && html`<br>${t("billing.runs_out", { date: dateTime(end) })}`}`}</p></section>`;
