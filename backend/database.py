@@ -98,7 +98,8 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
 class Database:
     """One per process (and per event loop): open it, use it, close it."""
 
-    def __init__(self, settings: Settings, *, pool_size: int | None = None) -> None:
+    def __init__(self, settings: Settings, *, pool_size: int | None = None, idle: bool = False) -> None:
+        """`idle`: its event loop stands still at times, and sees no connection end meanwhile."""
         self._dsn = settings.database_url.get_secret_value()
         size = pool_size or settings.database_pool_size
         self._size = size
@@ -106,6 +107,7 @@ class Database:
             settings.sqlalchemy_url(),
             pool_size=size,
             max_overflow=0,
+            pool_pre_ping=idle,
             # Errors are logged, and what a statement was given may be a secret.
             hide_parameters=True,
             connect_args={"timeout": 10, "command_timeout": 60},

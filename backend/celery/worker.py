@@ -31,7 +31,7 @@ class Child:
     def __init__(self) -> None:
         settings = get_settings()
         self.runner = asyncio.Runner()
-        self.database = Database(settings, pool_size=3)
+        self.database = Database(settings, pool_size=3, idle=True)
         self.engine: Engine = make_engine(settings)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:

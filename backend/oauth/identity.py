@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from backend.context import Parts
 from backend.exceptions import Unauthorized
 from backend.oauth import personal, tokens
-from backend.oauth.announcements import CHANNEL, EVERYONE
+from backend.oauth.announcements import CHANNEL, EVERYONE, remembers
 from backend.oauth.dao import read_identity, read_personal
 from backend.oauth.keys import KeyRing, vault_of
 from backend.oauth.limits import AttemptLimits
@@ -110,6 +110,7 @@ class Identity:
         self._digests: defaultdict[str, set[bytes]] = defaultdict(set)
         self._changes = 0
         parts.notices.on(CHANNEL, self.forget)
+        remembers(self)
         parts.notices.on_gap(lambda: self.forget(EVERYONE))
 
     async def principal(self, token: str) -> Principal:

@@ -62,7 +62,7 @@ async def said(stack: ContainerStack, name: str, path: str, method: str = "GET",
     host = {"Host": f"{name}.localhost:{stack.port}"}
     async with httpx.AsyncClient(base_url=stack.instance, trust_env=False, timeout=10) as client:
         answer = await client.request(method, path, content=body, headers=host)
-    return answer.content if answer.status_code == 200 else b""
+    return answer.content if answer.status_code == 200 else f"{answer.status_code} {answer.text}".encode()
 
 
 async def backup(customer: Customer, service_id: str, volume_id: str) -> Json:
@@ -87,7 +87,12 @@ async def restore(customer: Customer, made: Json, service_id: str, volume_id: st
 
 async def answers(stack: ContainerStack, name: str) -> None:
     async def up() -> bool:
-        return await said(stack, name, "/nowhere") == b"nothing"
+        # For a moment after a reload those workers of the edge answer too that know no route yet.
+        for _ in range(10):
+            if await said(stack, name, "/nowhere") != b"nothing":
+                return False
+            await asyncio.sleep(0.05)
+        return True
 
     await until(up, 60, f"{name} is up again")
 
