@@ -63,8 +63,11 @@ async def test_a_retry_that_succeeds_leaves_no_error(bench: Bench) -> None:
 
 
 async def test_a_back_off_is_not_run_early_but_relayed_when_due(bench: Bench) -> None:
-    job_id = await bench.put()
+    job_id, began = await bench.put(), now()
     await bench.run(job_id, failing(retry=True))
+    assert (await bench.row(job_id)).run_at >= began + timedelta(seconds=BACKOFF[0])
+    # However long this machine takes for the rest.
+    await bench.change(job_id, run_at=now() + timedelta(hours=1))
     assert await relay.due(bench.database) == []
     await bench.run(job_id, nothing)
     assert (await bench.row(job_id)).state == "queued"
