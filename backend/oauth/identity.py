@@ -110,8 +110,8 @@ class Identity:
         self._digests: defaultdict[str, set[bytes]] = defaultdict(set)
         self._changes = 0
         parts.notices.on(CHANNEL, self.forget)
-        remembers(self)
         parts.notices.on_gap(lambda: self.forget(EVERYONE))
+        remembers(self)
 
     async def principal(self, token: str) -> Principal:
         """Raises `Unauthorized`: malformed, expired, revoked, or its user may no longer sign in."""

@@ -20,9 +20,9 @@ from backend.previews.models import PreviewSettings
 from backend.processes.dao import ProcessDAO
 from backend.processes.wanted import own_commands
 from backend.projects.lifecycle import room
-from backend.services import lifecycle
-from backend.services.dao import OrderDAO, ServiceDAO
-from backend.services.models import Deployment, Order, Service
+from backend.services import lifecycle, ordering
+from backend.services.dao import ServiceDAO
+from backend.services.models import Deployment, Service
 from backend.services.names import MAX
 from backend.services.trail import record_about
 
@@ -57,18 +57,7 @@ async def make(
     deployment, job = await lifecycle.accept_deployment(
         session, preview, None, TRIGGER, commit=pull.whole_commit
     )
-    order = Order(
-        project_id=preview.project_id,
-        user_id=None,
-        service_id=preview.id,
-        deployment_id=deployment.id,
-        job_id=job.id,
-        template_id=preview.template_id,
-        plan_id=plan_id,
-        price_minor=offer.month_minor,
-        currency=offer.listed.currency,
-    )
-    await OrderDAO(session).add(order)
+    order = await ordering.note(session, preview, deployment, job, offer, None)
     after = {
         "preview_of": service.id,
         "pull_request": pull.number,

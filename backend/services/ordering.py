@@ -71,21 +71,34 @@ async def place(
     access = await choosing.equip(session, settings, service, source)
     await lifecycle.set_variables(session, service.id, dict(wanted.variables))
     deployment, job = await lifecycle.accept_deployment(session, service, user_id, "order")
+    order = await note(session, service, deployment, job, offer, user_id)
+    after = {**_ordered(order, service, wanted, offer), **access}
+    await record_about(session, service, Action.SERVICE_ORDERED, after=after)
+    return order, service, deployment, job
+
+
+async def note(
+    session: AsyncSession,
+    service: Service,
+    deployment: Deployment,
+    job: Job,
+    offer: Offer,
+    user_id: UUID | None,
+) -> Order:
+    """What was asked for, at the price that held then."""
     order = Order(
-        project_id=project_id,
+        project_id=service.project_id,
         user_id=user_id,
         service_id=service.id,
         deployment_id=deployment.id,
         job_id=job.id,
-        template_id=template.id,
-        plan_id=plan.id,
+        template_id=service.template_id,
+        plan_id=service.plan_id,
         price_minor=offer.month_minor,
         currency=offer.listed.currency,
     )
     await OrderDAO(session).add(order)
-    after = {**_ordered(order, service, wanted, offer), **access}
-    await record_about(session, service, Action.SERVICE_ORDERED, after=after)
-    return order, service, deployment, job
+    return order
 
 
 def _ordered(order: Order, service: Service, wanted: OrderIn, offer: Offer) -> dict[str, Any]:

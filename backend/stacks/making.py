@@ -19,9 +19,9 @@ from backend.jobs.models import Job
 from backend.processes.dao import ProcessDAO
 from backend.projects.dao import ProjectDAO
 from backend.projects.lifecycle import room
-from backend.services import lifecycle
-from backend.services.dao import OrderDAO, ServiceDAO
-from backend.services.models import Deployment, Order, Service
+from backend.services import lifecycle, ordering
+from backend.services.dao import ServiceDAO
+from backend.services.models import Deployment, Service
 from backend.services.trail import record_about
 from backend.sources import choosing
 from backend.sources.schemas import AccessibleSourceIn
@@ -104,18 +104,7 @@ async def record_order(
 ) -> None:
     offer = await offers.for_plan(session, service, service.plan_id, None)
     assert offer is not None
-    order = Order(
-        project_id=stack.project_id,
-        user_id=user_id,
-        service_id=service.id,
-        deployment_id=deployment.id,
-        job_id=job.id,
-        template_id=stack.template_id,
-        plan_id=service.plan_id,
-        price_minor=offer.month_minor,
-        currency=offer.listed.currency,
-    )
-    await OrderDAO(session).add(order)
+    order = await ordering.note(session, service, deployment, job, offer, user_id)
     after = {"order_id": order.id, "stack_id": stack.id, "plan_id": order.plan_id, "image": service.image}
     await record_about(session, service, Action.SERVICE_ORDERED, after=after)
 

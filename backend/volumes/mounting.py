@@ -39,19 +39,17 @@ async def equip(
         found = await files.of_release(session, deployment_id)
     if volumes:
         await stop_first()
-    mounts = [await _made(job, engine, release, volume) for volume in volumes]
+    mounts = [await _made(job, engine, volume) for volume in volumes]
     return replace(release, volumes=tuple(mounts), files=found)
 
 
-async def _made(job: Claimed, engine: Engine, release: ReleaseSpec, volume: Volume) -> VolumeMount:
-    spec = VolumeSpec(
-        str(volume.id),
-        release.service_id,
-        release.project_id,
-        volume.size_bytes,
-        made=volume.node is not None,
-    )
-    made = await engine.ensure_volume(spec)
+def spec_of(volume: Volume) -> VolumeSpec:
+    ids = str(volume.id), str(volume.service_id), str(volume.project_id)
+    return VolumeSpec(*ids, volume.size_bytes, made=volume.node is not None)
+
+
+async def _made(job: Claimed, engine: Engine, volume: Volume) -> VolumeMount:
+    made = await engine.ensure_volume(spec_of(volume))
     async with job.transaction() as session:
         row = await VolumeDAO(session).get_locked(volume.id)
         assert row is not None

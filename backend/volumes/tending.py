@@ -10,11 +10,12 @@ from backend.billing.metering import events as usage
 from backend.billing.prices import purchase
 from backend.config import Settings
 from backend.database import Database, now
-from backend.engines.base import Engine, EngineError, VolumeSpec
+from backend.engines.base import Engine, EngineError
 from backend.services.dao import ServiceDAO
 from backend.volumes import letters
 from backend.volumes.dao import VolumeDAO
 from backend.volumes.models import Volume
+from backend.volumes.mounting import spec_of
 
 AT_ONCE = 50
 
@@ -54,9 +55,7 @@ async def measure(settings: Settings, database: Database, engine: Engine) -> Non
 
 
 async def _grow(database: Database, engine: Engine, volume: Volume) -> None:
-    ids = str(volume.id), str(volume.service_id), str(volume.project_id)
-    spec = VolumeSpec(*ids, volume.size_bytes, made=volume.node is not None)
-    made = await engine.ensure_volume(spec)
+    made = await engine.ensure_volume(spec_of(volume))
     if not made.grown:
         return
     async with database.transaction() as session:

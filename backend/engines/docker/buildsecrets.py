@@ -15,7 +15,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from docker import APIClient
@@ -143,13 +143,13 @@ def mount(options: str) -> Mount:
 
 
 def asking(line: str, mounts: Sequence[Mount], shell: Sequence[str], words: str) -> tuple[str, Asking]:
-    """The instruction for the builder, and what its container will be known by."""
+    """What RUN runs for the builder, and what its container will be known by."""
     if len(mounts) > MOST:
         raise invalid(f"a command takes more than {MOST} secrets")
     if len({one.target for one in mounts if one.target}) < sum(bool(one.target) for one in mounts):
         raise invalid("two secrets of a command have the same target")
     command = ("/bin/sh", "-c", _WAIT, "sh", *(_listed(words) or (*shell, words)))
-    return "RUN " + json.dumps(command), Asking(line, command, tuple(mounts))
+    return json.dumps(command), Asking(line, command, tuple(mounts))
 
 
 def _listed(words: str) -> list[str] | None:
@@ -168,7 +168,7 @@ def value(secrets: Mapping[str, str], identity: str) -> str | None:
     return secrets.get(identity, secrets.get(written))
 
 
-def missing(asked: Sequence[Asking], secrets: Mapping[str, str]) -> list[str]:
+def missing(asked: Iterable[Asking], secrets: Mapping[str, str]) -> list[str]:
     """Ids that no variable has the name of. Raises `build_failed` for one that is required."""
     absent = [one for each in asked for one in each.mounts if value(secrets, one.id) is None]
     for one in absent:

@@ -18,11 +18,10 @@ from typing import Any
 
 from docker import APIClient
 from docker.errors import APIError
-from docker.types import ContainerSpec, Resources, RestartPolicy, ServiceMode, TaskTemplate
 from loguru import logger
 
 from backend.engines.base import Caution
-from backend.engines.docker import buildnet
+from backend.engines.docker import buildnet, everynode
 from backend.engines.docker.client import Daemon
 from backend.engines.docker.swarm import GATEWAY, Swarm
 from backend.engines.layout import Layout, read_json
@@ -40,7 +39,6 @@ BELIEVED = 3600.0
 WITHIN = 60.0
 LABEL = "gavan.knock"
 """Not the engine's usual one: these are no releases."""
-MEMORY = 64 * 2**20
 KNOCK = Path(__file__).with_name("knock.py")
 
 
@@ -96,17 +94,8 @@ class Firewall:
         """A task on each node, on a network of its own as releases are."""
         labels = {LABEL: self._instance}
         network = client.create_network(self._name, driver="overlay", check_duplicate=True, labels=labels)
-        container = ContainerSpec(
-            image, command=_command(addresses), read_only=True, cap_drop=["ALL"], labels=labels
-        )
-        task = TaskTemplate(
-            container,
-            resources=Resources(mem_limit=MEMORY),
-            restart_policy=RestartPolicy("none"),
-            networks=[{"Target": network["Id"]}],
-            log_driver={"Name": "json-file"},
-        )
-        client.create_service(task, name=self._name, labels=labels, mode=ServiceMode("global"))
+        networks = [{"Target": network["Id"]}]
+        everynode.begin(client, self._name, image, _command(addresses), labels, networks=networks)
         deadline = time.monotonic() + WITHIN
         while time.monotonic() < deadline:
             time.sleep(0.1)
@@ -115,7 +104,7 @@ class Firewall:
             if states & {"failed", "rejected"}:
                 break
             if states == {"complete"}:
-                lines = b"".join(client.service_logs(self._name, stdout=True)).splitlines()
+                lines = everynode.said(client, self._name)
                 if len(lines) == len(tasks):
                     return [address for line in lines for address in json.loads(line)]
         return ["a node on which it could not be tried"]
@@ -125,7 +114,7 @@ class Firewall:
 
             def run(client: APIClient) -> list[str]:
                 host = client.create_host_config(
-                    network_mode=network, mem_limit=MEMORY, cap_drop=["ALL"], read_only=True
+                    network_mode=network, mem_limit=everynode.MEMORY, cap_drop=["ALL"], read_only=True
                 )
                 labels = {LABEL: self._instance}
                 identity = client.create_container(

@@ -162,7 +162,7 @@ class Images:
             await report(f"VOLUME {path}: is kept in memory, and empty when the service starts anew")
         for path in prepared.file.dropped:
             await report(f"VOLUME {path!r} is left out")
-        for secret in buildsecrets.missing(list(prepared.file.asking.values()), spec.secrets):
+        for secret in buildsecrets.missing(prepared.file.asking.values(), spec.secrets):
             await report(f"The secret {secret} is not there: no variable has its name")
         await self._space.find()
         await asyncio.to_thread(self._space.check)

@@ -24,8 +24,9 @@ MARK = "GAVAN_CHECK"
 # something: docker leaves running what nobody waits for any more. What began a session of its own is found by
 # a variable that it inherited; the second and third look are for what it began meanwhile.
 _SWEEP = f"""for look in 1 2 3; do
-  for process in /proc/[0-9]*; do
-    if grep -qs "{MARK}=$1" "$process/environ"; then kill -KILL "${{process#/proc/}}"; fi
+  for found in $(grep -ls "{MARK}=$1" /proc/[0-9]*/environ); do
+    process=${{found%/environ}}
+    kill -KILL "${{process#/proc/}}"
   done
 done 2>/dev/null"""
 _RUN = f"""echo $$ >"$1"

@@ -246,8 +246,7 @@ def _checked(name: str, rest: str, earlier: Sequence[str], own: OwnFile) -> str:
         flags.append(flag)
     words = rest[end:]
     if mounts:
-        command, asking = buildsecrets.asking(f"RUN {rest}", mounts, _shell(own.stages[-1]), words)
-        words = command.removeprefix("RUN ")
+        words, asking = buildsecrets.asking(f"RUN {rest}", mounts, _shell(own.stages[-1]), words)
         own.asking[" ".join([name, *flags, words])] = asking
     if name == "ADD":
         _check_added(_paths("ADD", words)[:-1])

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from docker import APIClient
 from docker.errors import APIError
-from docker.types import ContainerSpec, Mount, Resources, RestartPolicy, ServiceMode, TaskTemplate
+from docker.types import Mount
 from loguru import logger
 
-from backend.engines.docker import names
+from backend.engines.docker import everynode, names, states
 from backend.engines.docker.swarm import Swarm
 from backend.engines.layout import Layout, read_json
 from backend.engines.sealed import write_atomically
@@ -30,9 +30,7 @@ WITHIN = 300.0
 POLL = 0.5
 LABEL = "gavan.sweep"
 """Not the engine's usual one: these are no releases."""
-MEMORY = 64 * 2**20
 SCRIPT = Path(__file__).with_name("imagesweep.py")
-_OVER = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", "remove"})
 
 
 class Sweeping:
@@ -67,25 +65,15 @@ class Sweeping:
 
     def _begin(self, client: APIClient, image: str, own: str) -> None:
         """A task on each node but this one."""
-        labels = {LABEL: self._instance}
         (wanted,) = names.mine(self._instance)["label"]
-        container = ContainerSpec(
-            image,
-            command=["python3", "-I", "-S", "-c", SCRIPT.read_text(), wanted, UNUSED],
+        everynode.begin(
+            *(client, self._name, image),
+            ["python3", "-I", "-S", "-c", SCRIPT.read_text(), wanted, UNUSED],
+            {LABEL: self._instance},
+            constraints=[f"node.id!={own}"],
             user="0",
-            read_only=True,
-            cap_drop=["ALL"],
-            labels=labels,
             mounts=[Mount("/docker.sock", self._socket, type="bind")],
         )
-        task = TaskTemplate(
-            container,
-            resources=Resources(mem_limit=MEMORY),
-            restart_policy=RestartPolicy("none"),
-            placement={"Constraints": [f"node.id!={own}"]},
-            log_driver={"Name": "json-file"},
-        )
-        client.create_service(task, name=self._name, labels=labels, mode=ServiceMode("global"))
 
     async def _freed(self, down: frozenset[str]) -> int:
         deadline = time.monotonic() + WITHIN
@@ -93,16 +81,14 @@ class Sweeping:
             await asyncio.sleep(POLL)
             tasks = await self._swarm.call(lambda client: client.tasks(filters={"service": self._name}))
             tasks = [task for task in tasks if task.get("NodeID") not in down]
-            over = bool(tasks) and {task["Status"]["State"] for task in tasks} <= _OVER
-            if over or time.monotonic() > deadline:
+            under_way = {task["Status"]["State"] for task in tasks} & (states.COMING | {"running"})
+            if (tasks and not under_way) or time.monotonic() > deadline:
                 break
         for task in tasks:
             if (state := task["Status"]["State"]) != "complete":
                 why = clean_line(str(task["Status"].get("Err", state))[:300].encode())
                 logger.warning("old images of node {} are left there: {}", task.get("NodeID"), why)
-        lines = await self._swarm.call(
-            lambda client: b"".join(client.service_logs(self._name, stdout=True)).splitlines()
-        )
+        lines = await self._swarm.call(lambda client: everynode.said(client, self._name))
         freed = sum(int(line) for line in lines if line.isdigit())
         logger.info("other nodes have {} bytes of old images less", freed)
         return freed

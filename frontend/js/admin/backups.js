@@ -2,12 +2,11 @@
 
 import { get } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
-import { html, pages, render, since } from "/js/core/dom.js";
+import { html, pages, render, since, typing } from "/js/core/dom.js";
 import { bytes, dateTime, known, number, t } from "/js/core/i18n.js";
 import { sizes, STATES, stateBadge, why } from "/js/shared/backup-state.js";
 
 const SECONDS = 10;
-const TYPING_MS = 250;
 let view = null;
 
 const line = (name, content) => content && html`<div><dt>${t(`backups.fact.${name}`)}</dt><dd>${content}</dd></div>`;
@@ -68,10 +67,9 @@ function show({ items, next }) {
 }
 
 export async function mount(root, { query, signal }) {
-  view = { part: (which) => root.querySelector(`[data-part=${which}]`), filters: { q: query.q ?? "", state: query.state ?? "" }, timer: 0 };
+  view = { part: (which) => root.querySelector(`[data-part=${which}]`), filters: { q: query.q ?? "", state: query.state ?? "" }, typed: typing(signal) };
   root.querySelector("[name=state]").append(...STATES.map((state) => new Option(t(`backups.state.${state}`), state)));
   for (const [field, value] of Object.entries(view.filters)) root.querySelector(`[name=${field}]`).value = value;
-  signal.addEventListener("abort", () => clearTimeout(view.timer));
   view.pages = pages({ load: (page) => get("/admin/backups", { ...view.filters, ...page }, signal), show, signal, seconds: SECONDS });
   const about = get("/admin/backups/overview", {}, signal).then((found) => render(view.part("overview"), overview(found)));
   await Promise.all([about, view.pages.reload()]);
@@ -80,13 +78,9 @@ export async function mount(root, { query, signal }) {
 export const actions = {
   "backups.filter": (field) => {
     view.filters[field.name] = field.value.trim();
-    clearTimeout(view.timer);
-    return new Promise((done, failed) => {
-      const wait = field.type === "search" ? TYPING_MS : 0;
-      view.timer = setTimeout(() => {
-        noteInAddress(view.filters);
-        view.pages.reload().then(done, failed);
-      }, wait);
+    return view.typed(field, () => {
+      noteInAddress(view.filters);
+      return view.pages.reload();
     });
   },
   "backups.more_rows": () => view.pages.more(),

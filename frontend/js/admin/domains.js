@@ -2,12 +2,11 @@
 
 import { get } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
-import { html, pages, render, since } from "/js/core/dom.js";
+import { html, pages, render, since, typing } from "/js/core/dom.js";
 import { dateTime, known, t } from "/js/core/i18n.js";
 import { TONES } from "/js/user/domain-card.js";
 
 const SECONDS = 10;
-const TYPING_MS = 250;
 const STATES = {
   domains: ["pending", "verified", "secured", "failing"],
   certificates: ["ordered", "active", "replaced", "revoking", "revoked", "failed"],
@@ -45,7 +44,7 @@ function show({ items, next }) {
 export async function mount(root, { query, signal }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   const list = query.list === "certificates" ? "certificates" : "domains";
-  view = { part, list, filters: { q: query.q ?? "", state: query.state ?? "" }, timer: 0 };
+  view = { part, list, filters: { q: query.q ?? "", state: query.state ?? "" }, typed: typing(signal) };
   for (const link of part("tabs").children) {
     if (link.dataset.list === list) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -53,7 +52,6 @@ export async function mount(root, { query, signal }) {
   const state = root.querySelector("[name=state]");
   state.append(...STATES[list].map((one) => new Option(list === "domains" ? t(`domains.state.${one}`) : t(`domains.certificate.${one}`), one)));
   for (const [field, value] of Object.entries(view.filters)) root.querySelector(`[name=${field}]`).value = value;
-  signal.addEventListener("abort", () => clearTimeout(view.timer));
   view.pages = pages({ load: (page) => get(`/admin/${list}`, { ...view.filters, ...page }, signal), show, signal, seconds: SECONDS });
   await view.pages.reload();
 }
@@ -61,13 +59,9 @@ export async function mount(root, { query, signal }) {
 export const actions = {
   "domains.filter": (field) => {
     view.filters[field.name] = field.value.trim();
-    clearTimeout(view.timer);
-    return new Promise((done, failed) => {
-      const wait = field.type === "search" ? TYPING_MS : 0;
-      view.timer = setTimeout(() => {
-        noteInAddress(view.filters);
-        view.pages.reload().then(done, failed);
-      }, wait);
+    return view.typed(field, () => {
+      noteInAddress(view.filters);
+      return view.pages.reload();
     });
   },
   "domains.more_rows": () => view.pages.more(),

@@ -2,12 +2,11 @@
 
 import { get, post } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
-import { html, icon, pages, render, since } from "/js/core/dom.js";
+import { html, icon, pages, render, since, typing } from "/js/core/dom.js";
 import { dateTime, known, t } from "/js/core/i18n.js";
 import { toast } from "/js/shared/toast.js";
 
 const SECONDS = 5;
-const TYPING_MS = 250;
 const TONES = { queued: "queued", sending: "active", held: "pending", sent: "succeeded", failed: "failed" };
 let view = null;
 
@@ -53,10 +52,9 @@ export async function mount(root, { query, signal }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   const fields = ["recipient", "state", "channel", "template"];
   const filters = Object.fromEntries(fields.map((field) => [field, query[field] ?? ""]));
-  view = { part, filters, timer: 0 };
+  view = { part, filters, typed: typing(signal) };
   const load = (page) => get("/admin/letters", { ...view.filters, ...page }, signal);
   view.list = pages({ load, show, signal, seconds: SECONDS });
-  signal.addEventListener("abort", () => clearTimeout(view.timer));
   const [templates] = await Promise.all([get("/admin/letter-templates", {}, signal), view.list.reload()]);
   root.querySelector("[name=template]").append(...templates.items.map(({ name }) => new Option(known(`letters.name.${name}`, name), name)));
   for (const field of fields) root.querySelector(`[name=${field}]`).value = filters[field];
@@ -65,13 +63,9 @@ export async function mount(root, { query, signal }) {
 export const actions = {
   "letters.filter": (field) => {
     view.filters[field.name] = field.value.trim();
-    clearTimeout(view.timer);
-    return new Promise((done, failed) => {
-      const wait = field.type === "search" ? TYPING_MS : 0;
-      view.timer = setTimeout(() => {
-        noteInAddress(view.filters);
-        view.list.reload().then(done, failed);
-      }, wait);
+    return view.typed(field, () => {
+      noteInAddress(view.filters);
+      return view.list.reload();
     });
   },
   "letters.more": () => view.list.more(),

@@ -2,10 +2,9 @@
 
 import { get } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
-import { html, pages, render, since } from "/js/core/dom.js";
+import { html, pages, render, since, typing } from "/js/core/dom.js";
 import { known, t } from "/js/core/i18n.js";
 
-const TYPING_MS = 250;
 const SECONDS = 15;
 const NEWEST = "-created_at";
 let view = null;
@@ -35,9 +34,8 @@ export async function mount(root, { query, signal }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   const { q = "", role = "", active = "", verified = "", sort = NEWEST } = query;
   const filters = { q, role, active, verified, sort };
-  view = { part, filters, timer: 0, roles: new Map() };
+  view = { part, filters, typed: typing(signal), roles: new Map() };
   view.list = pages({ load: (page) => get("/admin/users", { ...view.filters, ...page }, signal), show, signal, seconds: SECONDS });
-  signal.addEventListener("abort", () => clearTimeout(view.timer));
   const { items } = await get("/admin/roles", {}, signal);
   for (const one of items) view.roles.set(one.name, one);
   root.querySelector("[name=role]").append(...items.map((one) => new Option(roleTitle(one), one.name)));
@@ -48,16 +46,10 @@ export async function mount(root, { query, signal }) {
 export const actions = {
   "users.filter": (field) => {
     view.filters[field.name] = field.value.trim();
-    clearTimeout(view.timer);
-    return new Promise((done, failed) => {
-      view.timer = setTimeout(
-        () => {
-          const { sort, ...rest } = view.filters;
-          noteInAddress({ ...rest, sort: sort === NEWEST ? "" : sort });
-          view.list.reload().then(done, failed);
-        },
-        field.type === "search" ? TYPING_MS : 0,
-      );
+    return view.typed(field, () => {
+      const { sort, ...rest } = view.filters;
+      noteInAddress({ ...rest, sort: sort === NEWEST ? "" : sort });
+      return view.list.reload();
     });
   },
   "users.more": () => view.list.more(),

@@ -165,6 +165,7 @@ export function repeat(job, seconds, signal) {
 }
 
 const LARGEST_PAGE = 100;
+const TYPING_MS = 250;
 
 /**
  * A list that is loaded page by page and kept true while it is looked at.
@@ -200,6 +201,18 @@ export function pages({ load, show, signal, size = 20, seconds = 5 }) {
   // A refresh that fails is tried again by the next one; the list on the screen stays.
   repeat(() => refresh().catch(() => {}), seconds, signal);
   return { reload, more, refresh };
+}
+
+/** Does what a filter's field asks for: at once, but for what is typed only after a pause, and once. */
+export function typing(signal) {
+  let timer = 0;
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return (field, work) => {
+    clearTimeout(timer);
+    return new Promise((done, failed) => {
+      timer = setTimeout(() => work().then(done, failed), field.type === "search" ? TYPING_MS : 0);
+    });
+  };
 }
 
 const fetched = new Map();

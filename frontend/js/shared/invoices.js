@@ -2,7 +2,7 @@
 
 import { get } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
-import { html, icon, pages, render, scene } from "/js/core/dom.js";
+import { html, icon, pages, render, scene, typing } from "/js/core/dom.js";
 import { dateTime, t } from "/js/core/i18n.js";
 import { adminBillingTabs } from "/js/shared/admin-billing-tabs.js";
 import { billingTabs } from "/js/shared/billing-tabs.js";
@@ -10,7 +10,6 @@ import { download } from "/js/shared/download.js";
 import { busily, downloadPdf, invoicesPath, kindBadge, monthOf } from "/js/shared/invoice-parts.js";
 import { amount } from "/js/shared/money.js";
 
-const TYPING_MS = 250;
 const SECONDS = 60;
 const NEWEST = "-issued_at";
 const FIELDS = ["reference", "kind", "month", "sort"];
@@ -57,8 +56,7 @@ export async function mount(root, { query, signal, admin, name }) {
   const part = (which) => root.querySelector(`[data-part=${which}]`);
   const filters = Object.fromEntries([...FIELDS, ...(admin ? NARROWED : [])].map((field) => [field, query[field] ?? ""]));
   filters.sort ||= NEWEST;
-  view = { part, filters, admin, timer: 0 };
-  signal.addEventListener("abort", () => clearTimeout(view.timer));
+  view = { part, filters, admin, typed: typing(signal) };
   for (const field of FIELDS) root.querySelector(`[name=${field}]`).value = filters[field];
   if (admin) {
     part("title").textContent = t("nav.admin_billing");
@@ -89,10 +87,7 @@ export const actions = {
     // A month that is still being typed.
     if (!field.validity.valid) return Promise.resolve();
     view.filters[field.name] = field.value.trim();
-    clearTimeout(view.timer);
-    return new Promise((done, failed) => {
-      view.timer = setTimeout(() => changed().then(done, failed), field.type === "search" ? TYPING_MS : 0);
-    });
+    return view.typed(field, changed);
   },
   "invoices.widen": ({ dataset }) => {
     view.filters[dataset.name] = "";

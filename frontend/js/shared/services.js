@@ -2,10 +2,9 @@
 
 import { chosenProject, get, profile } from "/js/core/api.js";
 import { noteInAddress } from "/js/core/app.js";
-import { badge, html, icon, pages, render, scene, since, webAddress } from "/js/core/dom.js";
+import { badge, html, icon, pages, render, scene, since, typing, webAddress } from "/js/core/dom.js";
 import { t } from "/js/core/i18n.js";
 
-const TYPING_MS = 250;
 let view = null;
 
 const commit = (live) =>
@@ -48,7 +47,7 @@ export async function mount(root, { query, signal, admin, name }) {
   const path = admin ? "/admin/services" : "/services";
   const narrowed = admin ? {} : { project_id: chosenProject() };
   const load = (page) => get(path, { ...view.filters, ...narrowed, ...page }, signal);
-  view = { part, filters, admin, list: null, timer: 0 };
+  view = { part, filters, admin, list: null, typed: typing(signal) };
   view.list = pages({ load, show, signal });
   for (const [field, value] of Object.entries(filters)) root.querySelector(`[name=${field}]`).value = value;
   if (admin) {
@@ -56,7 +55,6 @@ export async function mount(root, { query, signal, admin, name }) {
     part("order").hidden = true;
     name(t("nav.admin_services"));
   }
-  signal.addEventListener("abort", () => clearTimeout(view.timer));
   await view.list.reload();
   // Told only to those whom it concerns: the others fetch nothing for it.
   if (admin || !profile().projects?.some(({ billing_stage: stage = "ok" }) => stage !== "ok")) return;
@@ -67,16 +65,10 @@ export async function mount(root, { query, signal, admin, name }) {
 export const actions = {
   "services.filter": (field) => {
     view.filters[field.name] = field.value.trim();
-    clearTimeout(view.timer);
-    return new Promise((done, failed) => {
-      view.timer = setTimeout(
-        () => {
-          const { q, status, sort } = view.filters;
-          noteInAddress({ q, status, sort: sort === "-created_at" ? "" : sort });
-          view.list.reload().then(done, failed);
-        },
-        field.type === "search" ? TYPING_MS : 0,
-      );
+    return view.typed(field, () => {
+      const { q, status, sort } = view.filters;
+      noteInAddress({ q, status, sort: sort === "-created_at" ? "" : sort });
+      return view.list.reload();
     });
   },
   "services.more": () => view.list.more(),
